@@ -1,0 +1,1 @@
+"""The package behind the book: tokens in, one encoder, an objective that needs no labels."""

@@ -1,0 +1,90 @@
+"""GPT (Radford et al. 2018, 2019): a Transformer that predicts the next token from those before it."""
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from evo.blocks import Encoder, causal_mask
+from evo.models import weights
+
+
+class GPT(nn.Module):
+    """features = encoder(embed(tokens), causal_mask); forward compares them with every token's vector.
+
+    tokens (B, N) ids, N <= length -> logits (B, N, V). The order is GPT-2's: norm before each branch, tanh GELU,
+    output matrix tied to the token vectors. No dropout.
+    """
+
+    def __init__(self, vocab_size, length, dim, depth, heads, activation=partial(nn.GELU, approximate="tanh")):
+        super().__init__()
+        self.dim, self.length = dim, length
+        self.token = nn.Embedding(vocab_size, dim)
+        self.position = nn.Embedding(length, dim)
+        self.encoder = Encoder(dim, depth, heads, norm=partial(nn.LayerNorm, eps=1e-5), activation=activation)
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self):
+        """As in GPT-2's release: normal .02, positions .01; what ends a branch is divided by sqrt(2 * depth)."""
+        blocks = self.encoder.blocks
+        nn.init.normal_(self.token.weight, std=0.02)
+        nn.init.normal_(self.position.weight, std=0.01)
+        for block in blocks:
+            for layer in (block.attn.qkv, block.mlp[0]):
+                nn.init.normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+            for layer in (block.attn.proj, block.mlp[2]):
+                nn.init.normal_(layer.weight, std=0.02 / (2 * len(blocks)) ** 0.5)
+                nn.init.zeros_(layer.bias)
+
+    def embed(self, tokens):
+        """(B, N) token ids -> (B, N, D), positions added."""
+        if tokens.ndim != 2 or tokens.shape[1] > self.length:
+            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids with "
+                             f"N <= length={self.length}: cut the sequences or build it with a greater length")
+        return self.token(tokens) + self.position.weight[: tokens.shape[1]]
+
+    def features(self, tokens):
+        """(B, N) -> (B, N, D); position i has seen tokens 0 to i only."""
+        return self.encoder(self.embed(tokens), causal_mask)
+
+    def head(self, x):
+        """(B, N, D) -> (B, N, V)."""
+        return F.linear(x, self.token.weight)
+
+    def forward(self, tokens):
+        return self.head(self.features(tokens))
+
+    def attentions(self, tokens):
+        """Who looks at whom in every block: a list of (B, H, N, N)."""
+        return self.encoder.attentions(self.embed(tokens), causal_mask)
+
+
+def gpt2_small():
+    """The smallest GPT-2 as released: 124,439,808 parameters."""
+    return GPT(vocab_size=50_257, length=1024, dim=768, depth=12, heads=12)
+
+
+TRANSFORMERS = [
+    (r"^transformer\.", ""),
+    (r"^wte\.", "token."),
+    (r"^wpe\.", "position."),
+    (r"^h\.", "encoder.blocks."),
+    (r"^ln_f\.", "encoder.norm."),
+    (r"\.ln_(\d)\.", r".norm\1."),
+    (r"\.attn\.c_attn\.", ".attn.qkv."),
+    (r"\.attn\.c_proj\.", ".attn.proj."),
+    (r"\.mlp\.c_fc\.", ".mlp.0."),
+    (r"\.mlp\.c_proj\.", ".mlp.2."),
+]
+
+
+def load_transformers(model, state_dict):
+    """Load transformers.GPT2LMHeadModel or GPT2Model, whose linear maps are stored as (in, out).
+
+    lm_head is the token matrix once more and is left out; so are the mask buffers of old files.
+    """
+    renamed = weights.rename(state_dict, TRANSFORMERS, drop=r"^lm_head\.|\.attn\.(masked_)?bias$")
+    return weights.load(model, {name: tensor.T if name.startswith("encoder.blocks.") and tensor.ndim == 2 else tensor
+                                for name, tensor in renamed.items()})

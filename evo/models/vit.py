@@ -1,0 +1,184 @@
+"""ViT (Dosovitskiy et al. 2021): a Transformer encoder that reads an image as a sentence of patches."""
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from evo.blocks import Encoder, PatchEmbedding
+from evo.models import weights
+
+
+def learned(grid, dim):
+    """One trained vector for [CLS] and for every place in the grid, (1, 1 + grid^2, dim)."""
+    return nn.Parameter(torch.randn(1, 1 + grid**2, dim) * 0.02)
+
+
+def sine_cosine(grid, dim):
+    """Fixed positions for MAE: dim/4 sines and cosines of the column, then of the row; [CLS] is zero.
+
+    (1, 1 + grid^2, dim), never trained, but counted and saved as in the official file.
+    """
+    if dim % 4:
+        raise ValueError(f"dim={dim} must be divisible by 4: sine and cosine for each of two axes")
+    frequency = 10_000 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    angle = torch.arange(grid, dtype=torch.float64)[:, None] * frequency
+    wave = torch.cat([angle.sin(), angle.cos()], dim=1)  # (grid, dim/2)
+    column, row = wave.repeat(grid, 1), wave.repeat_interleave(grid, dim=0)  # (grid^2, dim/2) each
+    table = F.pad(torch.cat([column, row], dim=1), (0, 0, 1, 0))
+    return nn.Parameter(table.float()[None], requires_grad=False)
+
+
+class ViT(nn.Module):
+    """features = encode(add_positions(embed(images))); descendants cut this chain and hide patches in between.
+
+    images (B, C, S, S) -> logits (B, classes); classes=0 drops the head and gives the feature of [CLS], (B, D).
+    `positions` makes the table: `learned` (the paper) or `sine_cosine` (MAE).
+    No dropout: the paper needs it for training on ImageNet alone, and small models here do not.
+    """
+
+    def __init__(self, image_size, patch_size, channels, dim, depth, heads, classes=0, positions=learned):
+        super().__init__()
+        self.dim = dim
+        self.patch = PatchEmbedding(image_size, patch_size, channels, dim)
+        self.cls = nn.Parameter(torch.zeros(1, 1, dim))
+        self.position = positions(self.patch.grid, dim)
+        self.encoder = Encoder(dim, depth, heads)
+        self.head = nn.Linear(dim, classes) if classes else nn.Identity()
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self):
+        """As in the official JAX code: Xavier in the blocks, LeCun for the patches, a head that starts at zero."""
+        for block in self.encoder.blocks:
+            query, key, value = block.attn.qkv.weight.chunk(3)
+            for matrix in (query, key, value, block.attn.proj.weight, block.mlp[0].weight, block.mlp[2].weight):
+                nn.init.xavier_uniform_(matrix)
+            for layer in (block.attn.qkv, block.attn.proj):
+                nn.init.zeros_(layer.bias)
+            for layer in (block.mlp[0], block.mlp[2]):
+                nn.init.normal_(layer.bias, std=1e-6)
+        nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.weight[0].numel() ** -0.5)
+        nn.init.zeros_(self.patch.proj.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def embed(self, images):
+        """(B, C, S, S) -> (B, N, D), no positions yet."""
+        return self.patch(images)
+
+    def add_positions(self, patches):
+        """(B, N, D) -> (B, N, D)."""
+        return patches + self.position[:, 1:]
+
+    def prepend_cls(self, patches):
+        """(B, K, D) -> (B, 1 + K, D)."""
+        cls = (self.cls + self.position[:, :1]).expand(len(patches), -1, -1)
+        return torch.cat([cls, patches], dim=1)
+
+    def encode(self, patches):
+        """Any number of patches that know their positions, (B, K, D) -> (B, 1 + K, D), [CLS] first."""
+        return self.encoder(self.prepend_cls(patches))
+
+    def features(self, images):
+        """(B, C, S, S) -> (B, 1 + N, D), [CLS] first."""
+        return self.encode(self.add_positions(self.embed(images)))
+
+    def forward(self, images):
+        return self.head(self.features(images)[:, 0])
+
+    def attentions(self, images):
+        """Who looks at whom in every block: a list of (B, H, 1 + N, 1 + N)."""
+        return self.encoder.attentions(self.prepend_cls(self.add_positions(self.embed(images))))
+
+
+def vit_base_patch16(classes=1000):
+    """ViT-B/16 at 224 px (table 1): 86,567,656 parameters with 1,000 classes."""
+    return ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12, classes=classes)
+
+
+def with_head(vit, classes):
+    """A copy of a trained ViT with a new head that starts at zero: where fine-tuning begins."""
+    copy = deepcopy(vit)
+    copy.head = nn.Linear(vit.dim, classes, device=vit.cls.device, dtype=vit.cls.dtype)
+    for parameter in copy.head.parameters():
+        nn.init.zeros_(parameter)
+    return copy
+
+
+def interpolate_positions(position, grid):
+    """Stretch a table of positions over a finer grid: (1, 1 + g^2, D) -> (1, 1 + grid^2, D), [CLS] kept (sec. 3.2)."""
+    old = round((position.shape[1] - 1) ** 0.5)
+    if old**2 != position.shape[1] - 1:
+        raise ValueError(f"{position.shape[1] - 1} positions are not a square grid")
+    table = position[:, 1:].unflatten(1, (old, old)).permute(0, 3, 1, 2)  # (1, D, g, g)
+    table = F.interpolate(table, size=(grid, grid), mode="bicubic", align_corners=False)
+    return torch.cat([position[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
+
+
+def at_resolution(vit, image_size):
+    """A copy of a trained ViT that reads larger images with patches of the same size, for fine-tuning (sec. 3.2)."""
+    if image_size % vit.patch.patch_size:
+        raise ValueError(f"image_size={image_size} is not divisible by patch_size={vit.patch.patch_size}")
+    copy = deepcopy(vit)
+    copy.patch.image_size, copy.patch.grid = image_size, image_size // vit.patch.patch_size
+    position = interpolate_positions(vit.position.detach(), copy.patch.grid)
+    copy.position = nn.Parameter(position, requires_grad=vit.position.requires_grad)
+    return copy
+
+
+TIMM = [
+    (r"^cls_token$", "cls"),
+    (r"^pos_embed$", "position"),
+    (r"^patch_embed\.", "patch."),
+    (r"^(blocks|norm)\.", r"encoder.\1."),
+    (r"\.mlp\.fc1\.", ".mlp.0."),
+    (r"\.mlp\.fc2\.", ".mlp.2."),
+]
+
+TRANSFORMERS = [  # both layouts: that of the published files and that of transformers >= 5
+    (r"^vit\.", ""),
+    (r"^embeddings\.cls_token$", "cls"),
+    (r"^embeddings\.position_embeddings$", "position"),
+    (r"^embeddings\.patch_embeddings\.projection\.", "patch.proj."),
+    (r"^(?:encoder\.layer|layers)\.(\d+)\.", r"encoder.blocks.\1."),
+    (r"^layernorm\.", "encoder.norm."),
+    (r"^classifier\.", "head."),
+    *weights.TRANSFORMERS_VIT_BLOCK,
+]
+
+TORCHVISION = [
+    (r"^class_token$", "cls"),
+    (r"^encoder\.pos_embedding$", "position"),
+    (r"^conv_proj\.", "patch.proj."),
+    (r"^encoder\.layers\.encoder_layer_(\d+)\.", r"encoder.blocks.\1."),
+    (r"^encoder\.ln\.", "encoder.norm."),
+    (r"^heads\.head\.", "head."),
+    (r"\.ln_(\d)\.", r".norm\1."),
+    (r"\.self_attention\.in_proj_", ".attn.qkv."),
+    (r"\.self_attention\.out_proj\.", ".attn.proj."),
+    (r"\.mlp\.linear_1\.", ".mlp.0."),
+    (r"\.mlp\.linear_2\.", ".mlp.2."),
+    (r"\.mlp\.3\.", ".mlp.2."),
+]
+
+
+def load_timm(model, state_dict):
+    """Load a ViT of timm, or the official MAE encoder. With classes=0 the file's head is left out."""
+    return _load(model, weights.rename(state_dict, TIMM))
+
+
+def load_transformers(model, state_dict):
+    """Load transformers.ViTForImageClassification or ViTModel. With classes=0 the file's head is left out."""
+    return _load(model, weights.rename(state_dict, TRANSFORMERS, drop=r"^(vit\.)?pooler\."))
+
+
+def load_torchvision(model, state_dict):
+    """Load torchvision.models.VisionTransformer (vit_b_16 ...). With classes=0 the file's head is left out."""
+    return _load(model, weights.rename(state_dict, TORCHVISION))
+
+
+def _load(model, renamed):
+    if isinstance(model.head, nn.Identity):
+        renamed = {name: tensor for name, tensor in renamed.items() if not name.startswith("head.")}
+    return weights.load(model, renamed)

@@ -1,0 +1,73 @@
+"""Training objectives as pure functions of tensors; each returns one number to make small.
+
+Shapes: B batch, N tokens, V classes, P numbers a patch, D width.
+"""
+import torch
+import torch.nn.functional as F
+
+
+def skip_gram(center, context, negatives):
+    """Skip-gram with negative sampling (Mikolov et al. 2013b, eq. 4), mean over the pairs.
+
+    center, context: (B, D), vectors of words seen together; negatives: (B, K, D), of K words drawn at random.
+    """
+    seen = F.logsigmoid((center * context).sum(-1))
+    drawn = F.logsigmoid(-(negatives @ center.unsqueeze(-1)).squeeze(-1)).sum(-1)
+    return -(seen + drawn).mean()
+
+
+def next_token(logits, tokens, valid=None):
+    """Mean cross-entropy of each token given those before it. logits (B, N, V), tokens (B, N), valid bool (B, N).
+
+    logits[:, i] are judged by tokens[:, i + 1]; where valid is False (padding) nothing is asked.
+    """
+    if valid is not None:
+        tokens = tokens.masked_fill(~valid, -100)
+    targets = F.pad(tokens[:, 1:], (0, 1), value=-100)  # shifting the targets spares a copy of the logits
+    if not (targets >= 0).any():
+        raise ValueError("there is no next token to predict: every sequence is shorter than two valid tokens")
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def masked_cross_entropy(logits, targets, masked):
+    """Mean cross-entropy over hidden tokens. logits (B, N, V), targets (B, N), masked bool (B, N). BERT; BEiT."""
+    _something_hidden(masked)
+    return F.cross_entropy(logits[masked], targets[masked])
+
+
+def masked_regression(pred, target, masked, p=2, normalize=False):
+    """Mean |pred - target|^p over hidden patches. pred, target (B, N, P), masked bool (B, N). MAE p=2; SimMIM p=1.
+
+    normalize=True first gives every target patch mean 0 and (unbiased) variance 1: MAE, sec. 3, "simple variant".
+    """
+    _something_hidden(masked)
+    if normalize:
+        var, mean = torch.var_mean(target, dim=-1, keepdim=True)
+        target = (target - mean) / (var + 1e-6).sqrt()
+    error = (pred - target).abs().pow(p).mean(-1)  # (B, N)
+    return (error * masked).sum() / masked.sum()
+
+
+def _something_hidden(masked):
+    if not masked.any():
+        raise ValueError("nothing is hidden: `masked` is False everywhere, so there is nothing to predict; "
+                         "raise the mask ratio (round(ratio * N) must be at least 1)")
+
+
+def clip_loss(logits):
+    """Which caption belongs to which image, and the reverse (Radford et al. 2021, fig. 3). (B, B), pairs on the diagonal."""
+    if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
+        raise ValueError(f"logits have shape {tuple(logits.shape)}: row i and column i must be a pair, so (B, B)")
+    pairs = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
+
+
+def nt_xent(z0, z1, temperature=0.5):
+    """SimCLR's loss (Chen et al. 2020, eq. 1): find the other view of the same image among 2B - 1. z0, z1 (B, D)."""
+    if temperature <= 0:
+        raise ValueError(f"temperature={temperature} must be greater than 0")
+    z = F.normalize(torch.cat([z0, z1]), dim=1)
+    similarity = z @ z.T / temperature  # (2B, 2B)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    other = torch.arange(len(z), device=z.device).roll(len(z0))
+    return F.cross_entropy(similarity.masked_fill(itself, -torch.inf), other)
