@@ -1,0 +1,163 @@
+"""Figures: arrays in, Axes out. Nothing here trains, loads or computes.
+
+One colour per model throughout the book (COLORS); spread over seeds is always drawn.
+"""
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+COLORS = {
+    "chance": "#9a9a9a",
+    "raw input": "#8a7f72",
+    "untrained": "#b0a48f",
+    "bag of words": "#6b7f8f",
+    "word2vec": "#c98500",
+    "gensim": "#7d9a3a",
+    "CNN": "#2a9d8f",
+    "linear": "#8a7f72",
+    "ViT": "#3b82c4",
+    "MAE": "#d1495b",
+    "CLIP": "#8b5fbf",
+    "GPT": "#4f9d4f",
+    "BERT": "#e07a3f",
+}
+CYCLE = ["#3b82c4", "#d1495b", "#2a9d8f", "#c98500", "#8b5fbf", "#6b7f8f", "#4f9d4f", "#e07a3f", "#a05a7a", "#7d9a3a"]
+
+
+def use_style():
+    """Set sizes, colours and, in a notebook, SVG output that is the same on every run."""
+    mpl.rcParams.update({
+        "figure.figsize": (6.4, 3.6), "figure.dpi": 100, "figure.constrained_layout.use": True,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
+        "axes.prop_cycle": mpl.cycler(color=CYCLE), "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 2,
+        "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "evo", "image.cmap": "gray",
+    })  # fmt: skip
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None and hasattr(get_ipython(), "kernel"):
+        set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def curves(x, series, ax=None, *, xlabel, ylabel, title="", log=False, chance=None):
+    """Lines with the spread over seeds as a band.
+
+    x: (N,). series: name -> (N,) or (seeds, N); a name found in COLORS gets that model's colour. log: logarithmic x.
+    chance: height of a dotted line.
+    """
+    ax = ax or plt.subplots()[1]
+    for name, y in series.items():
+        y = np.atleast_2d(np.asarray(y, dtype=float))
+        mean = y.mean(0)
+        (line,) = ax.plot(x, mean, marker="o", markersize=4, label=name, color=COLORS.get(name))
+        if len(y) > 1:
+            spread = y.std(0, ddof=1)
+            ax.fill_between(x, mean - spread, mean + spread, alpha=0.2, color=line.get_color(), linewidth=0)
+    if chance is not None:
+        ax.axhline(chance, color=COLORS["chance"], linestyle=":", linewidth=1.5, label="chance")
+    if log:
+        ax.set_xscale("log")
+        if len(x) <= 8:
+            ax.set_xticks(x, [f"{v:,}" for v in x])
+            ax.minorticks_off()
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.legend()
+    return ax
+
+
+def bars(values, ax=None, *, ylabel, title="", chance=None, label="{:.2f}"):
+    """One bar a name with the mean over seeds written on it and a whisker of one standard deviation.
+
+    values: name -> number or list of numbers (one a seed).
+    """
+    ax = ax or plt.subplots()[1]
+    for i, (name, y) in enumerate(values.items()):
+        y = np.atleast_1d(np.asarray(y, dtype=float))
+        spread = y.std(ddof=1) if len(y) > 1 else None
+        ax.bar(i, y.mean(), width=0.65, color=COLORS.get(name, CYCLE[i % len(CYCLE)]), yerr=spread, ecolor="#555555", capsize=3)
+        ax.annotate(label.format(y.mean()), (i, y.mean() + (spread or 0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    if chance is not None:
+        ax.axhline(chance, color=COLORS["chance"], linestyle=":", linewidth=1.5)
+        ax.annotate("chance", (len(values) - 0.5, chance), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=COLORS["chance"])
+    ax.set_xticks(range(len(values)), list(values), rotation=20 if max(map(len, values)) > 12 else 0)
+    ax.set(ylabel=ylabel, title=title)
+    return ax
+
+
+def scatter_groups(points, groups, names, ax=None, *, title="", annotate=()):
+    """Points of a map coloured by group. points: (N, 2). groups: (N,) ints. names: group names.
+
+    annotate: (index, text) pairs to write beside their points.
+    """
+    ax = ax or plt.subplots(figsize=(7.2, 5.4))[1]
+    for g, name in enumerate(names):
+        rows = np.asarray(groups) == g
+        ax.scatter(*np.asarray(points)[rows].T, s=6, alpha=0.6, color=CYCLE[g % len(CYCLE)], label=name, linewidths=0, rasterized=True)
+    for i, text in annotate:
+        ax.annotate(text, points[i], fontsize=8, xytext=(2, 2), textcoords="offset points")
+    ax.set(xticks=[], yticks=[], title=title)
+    ax.spines[:].set_visible(False)
+    ax.legend(markerscale=2.5, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def image_grid(rows, labels=(), titles=(), scale=0.9):
+    """Rows of images side by side. rows: list of lists of (H, W), (1, H, W) or (3, H, W) arrays in [0, 1] or uint8.
+
+    labels: one text a row, on its left; titles: one text a column (or a list of lists, one text an image). Returns the Figure.
+    """
+    rows = [list(r) for r in rows]
+    width = max(map(len, rows))
+    titled = bool(len(titles))
+    fig, axes = plt.subplots(len(rows), width, figsize=(width * scale + (1.2 if len(labels) else 0), len(rows) * scale * (1.25 if titled else 1.05)), squeeze=False)
+    for r, row in enumerate(rows):
+        for c, ax in enumerate(axes[r]):
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+            if c >= len(row):
+                ax.set_axis_off()
+                continue
+            ax.imshow(_as_picture(row[c]), vmin=0, vmax=1, interpolation="nearest")
+            text = titles[r][c] if titled and not isinstance(titles[0], str) else titles[c] if titled and r == 0 and c < len(titles) else ""
+            ax.set_title(text, fontsize=8, loc="center", fontweight="normal")
+        if len(labels):
+            axes[r, 0].set_ylabel(labels[r], rotation=0, ha="right", va="center", fontsize=9)
+    return fig
+
+
+def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, title="", label="", cmap="viridis", write=None):
+    """A matrix as colours with its scale beside it. matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells."""
+    ax = ax or plt.subplots()[1]
+    matrix = np.asarray(matrix, dtype=float)
+    picture = ax.imshow(matrix, cmap=cmap, aspect="auto", interpolation="nearest")
+    ax.figure.colorbar(picture, ax=ax, label=label, fraction=0.05)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set_xticks(range(matrix.shape[1]) if xticks is not None else [], xticks if xticks is not None else [])
+    ax.set_yticks(range(matrix.shape[0]) if yticks is not None else [], yticks if yticks is not None else [])
+    if write:
+        middle = (matrix.max() + matrix.min()) / 2
+        for (r, c), v in np.ndenumerate(matrix):
+            ax.text(c, r, write.format(v), ha="center", va="center", fontsize=8, color="white" if v < middle else "#111111")
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def loss_curve(runs, ax=None, *, title="", ylabel="loss"):
+    """Training losses over steps. runs: name -> Run.history, a list of [step, loss]."""
+    ax = ax or plt.subplots()[1]
+    for name, history in runs.items():
+        ax.plot(*np.asarray(history).T, label=name, color=COLORS.get(name), linewidth=1.5)
+    ax.set(xlabel="step", ylabel=ylabel, title=title)
+    ax.legend()
+    return ax
+
+
+def _as_picture(image):
+    """(C, H, W) or (H, W), uint8 or float -> what imshow takes, in [0, 1]."""
+    image = np.asarray(image)
+    image = image / 255 if image.dtype == np.uint8 else image
+    if image.ndim == 3:
+        image = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    return image.clip(0, 1)
