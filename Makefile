@@ -1,0 +1,76 @@
+# Nothing but Python >= 3.11 and make is needed: every target makes the virtual environment .venv by itself.
+#
+#   make book             the website, in _build/html       make serve     look at it
+#   make test             everything CI checks              make lint      only ruff
+#   make chapter C=mae    run one chapter in place          make zoo       retrain and record every model
+#   make bench            speed, as ratios against peers    make colab     a chapter in an imitation of Colab
+#   make repository URL=https://github.com/you/evo-book     make lock      renew requirements.txt
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c \
+	"import sys; (3, 11) <= sys.version_info < (3, 14) and print('$(p)')" 2>/dev/null)))
+BIN     := .venv/bin
+PY      := $(BIN)/python
+READY   := .venv/.installed
+WORKERS ?= 2
+
+.PHONY: book serve test lint chapter zoo bench colab repository lock clean
+.NOTPARALLEL:
+
+book: $(READY)
+	@$(PY) book/_ext/build.py
+
+serve: $(READY)
+	@test -f _build/html/index.html || $(PY) book/_ext/build.py
+	@echo "http://localhost:8000 shows the book; Ctrl-C ends"
+	@$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+# fast things first: style, the website's own check, then all tests; the chapters and the browser come last
+test: lint book
+	@OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(PY) -m pytest -n $(WORKERS) --dist loadscope \
+		--no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 600 --no-skips tests book
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+
+chapter: $(READY)
+	@test -n "$(C)" || { echo "name a chapter, as in: make chapter C=mae"; exit 2; }
+	@$(PY) book/_ext/execute.py $(C)
+
+zoo: $(READY)
+	@$(BIN)/evo zoo record --anew $(C)
+	@$(PY) book/_ext/execute.py $(C)
+
+bench: $(READY)
+	@$(PY) -m tests.benchmarks
+
+colab: $(READY)
+	@$(PY) tests/colab/run.py $(C)
+
+repository: $(READY)
+	@test -n "$(URL)" || { echo "name the address, as in: make repository URL=https://github.com/you/evo-book"; exit 2; }
+	@$(PY) book/_ext/repository.py "$(URL)"
+
+lock: $(READY)
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 $(UPGRADE) \
+		--quiet --no-annotate --no-header --output-file requirements.txt
+	@{ echo "# The complete lock: all that the book, its tests and its website need, for Python 3.11 to 3.13."; \
+	   echo "# Installed with --no-deps (d2l's wheel pins an old numpy that it does not need). Renewed by \`make lock\`."; \
+	   echo "d2l==1.0.3"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt
+
+clean:
+	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .venv-colab
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
+
+# --no-deps: requirements.txt is complete. uv is many times faster; where it cannot reach the package index that pip
+# is set up for, pip does it. PIP_FIND_LINKS is emptied so that no local build of torch gets between torch and torchvision.
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: https://www.python.org/downloads"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv .venv || { echo "Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
+	@echo "installing requirements.txt into .venv (about 3 GB, once)"
+	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
+	$(PY) -m pip install -q "$$(grep '^uv==' requirements.txt)" && \
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}}" \
+		$(BIN)/uv pip install -q --python $(PY) --no-deps -r requirements.txt || \
+	$(PY) -m pip install -q --no-deps -r requirements.txt
+	@$(PY) -m pip install -q --no-deps --no-build-isolation --editable .
+	@touch $(READY)
