@@ -114,9 +114,10 @@ class Encoder(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Images (B, C, S, S) -> patches (B, (S/P)^2, D), row by row; one linear map, the same for every patch.
+    """Images (B, C, S, S) -> patches (B, (S/P)^2, D), row by row: one linear map, the same for every patch.
 
-    The map is stored as the P x P convolution of stride P that it is equal to.
+    A patch is read in the order rows, columns, channels. Elsewhere the same map is written as a
+    P x P convolution of stride P.
     """
 
     def __init__(self, image_size, patch_size, channels, dim, bias=True):
@@ -126,11 +127,13 @@ class PatchEmbedding(nn.Module):
                              "resize or pad the images, or choose another patch")
         self.image_size, self.patch_size, self.channels = image_size, patch_size, channels
         self.grid = image_size // patch_size
-        self.proj = nn.Conv2d(channels, dim, patch_size, stride=patch_size, bias=bias)
+        self.proj = nn.Linear(patch_size**2 * channels, dim, bias=bias)
 
     def forward(self, images):
         expected = (self.channels, self.image_size, self.image_size)
         if images.ndim != 4 or images.shape[1:] != expected:
             raise ValueError(f"images have shape {tuple(images.shape)}, but this model reads (batch, channels, "
                              f"height, width) = (B, {', '.join(map(str, expected))})")
-        return self.proj(images).flatten(2).transpose(1, 2)
+        B, P, G = len(images), self.patch_size, self.grid
+        patches = images.reshape(B, self.channels, G, P, G, P).permute(0, 2, 4, 3, 5, 1)  # (B, G, G, P, P, C)
+        return self.proj(patches.reshape(B, G * G, -1))

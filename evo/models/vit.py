@@ -58,7 +58,7 @@ class ViT(nn.Module):
                 nn.init.zeros_(layer.bias)
             for layer in (block.mlp[0], block.mlp[2]):
                 nn.init.normal_(layer.bias, std=1e-6)
-        nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.weight[0].numel() ** -0.5)
+        nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.in_features**-0.5)
         nn.init.zeros_(self.patch.proj.bias)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)

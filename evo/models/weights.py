@@ -16,9 +16,9 @@ TRANSFORMERS_VIT_BLOCK = [
 
 
 def rename(state_dict, rules, drop=None):
-    """Apply every (pattern, replacement) in order to every name, then stack queries, keys and values in one matrix.
+    """Apply every (pattern, replacement) in order to every name; `drop` matches names without meaning here (buffers).
 
-    `drop` is a pattern of names that have no meaning here, such as buffers.
+    Queries, keys and values become one matrix, and a convolution over patches (D, C, P, P) a matrix (D, P*P*C).
     """
     renamed = {}
     for name, tensor in state_dict.items():
@@ -26,7 +26,7 @@ def rename(state_dict, rules, drop=None):
             continue
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
-        renamed[name] = tensor
+        renamed[name] = tensor.permute(0, 2, 3, 1).flatten(1) if tensor.ndim == 4 else tensor
     return stack_qkv(renamed)
 
 
