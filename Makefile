@@ -68,9 +68,10 @@ $(READY): requirements.txt pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv .venv || { echo "Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
 	@echo "installing requirements.txt into .venv (about 3 GB, once)"
 	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
+	index="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}"; \
 	$(PY) -m pip install -q "$$(grep '^uv==' requirements.txt)" && \
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}}" \
-		$(BIN)/uv pip install -q --python $(PY) --no-deps -r requirements.txt || \
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --python $(PY) --no-deps -r requirements.txt || \
 	$(PY) -m pip install -q --no-deps -r requirements.txt
-	@$(PY) -m pip install -q --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install -q --python $(PY) --no-deps --no-build-isolation --editable . || \
+	PIP_FIND_LINKS= $(PY) -m pip install -q --no-deps --no-build-isolation --editable .
 	@touch $(READY)
