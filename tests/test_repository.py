@@ -1,5 +1,6 @@
 """The repository itself: one address, nothing of one machine, nothing large, a complete lock, a true README."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -135,6 +136,17 @@ def test_every_dependency_of_the_project_is_in_the_lock_and_none_is_d2l():
         assert name != "d2l" and not any(s.operator in ("==", "~=", "===") for s in requirement.specifier), f"{name}: lower bounds only"
         if name != "evo-book":
             assert requirement.specifier.contains(next(iter(locked[name].specifier)).version), name
+
+
+def test_what_the_package_imports_is_declared():
+    names = {"PIL": "pillow", "fontTools": "fonttools", "sklearn": "scikit-learn"}
+    optional = {"IPython", "matplotlib_inline"}  # tried for, only a notebook has them
+    declared = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
+    for path in (ROOT / "evo").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            for top in {module.split(".")[0] for module in modules} - {"evo"} - optional - sys.stdlib_module_names:
+                assert canonicalize_name(names.get(top, top)) in declared, f"{path.name} imports {top}, which pyproject.toml does not require"
 
 
 def environment(python):

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "colab"
 VENV = ROOT / ".venv-colab"
+COLAB_PYTHON = os.environ.get("COLAB_PYTHON", "3.13")  # a version or a path; where it is not here, the Python of .venv
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import execute  # noqa: E402
@@ -40,7 +41,9 @@ def environment():
     """Exactly the lock: what the last run installed on top goes away."""
     uv = Path(sys.executable).with_name("uv")
     if not (VENV / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", VENV], check=True)
+        found = subprocess.run([uv, "python", "find", "--no-python-downloads", COLAB_PYTHON], capture_output=True, text=True)
+        python = found.stdout.strip() or sys.executable
+        subprocess.run([uv, "venv", "-q", "--python", python, VENV], check=True)
     subprocess.run([uv, "pip", "sync", "-q", "--python", VENV / "bin" / "python", HERE / "requirements.txt"], check=True)
 
 
