@@ -8,9 +8,7 @@ import torch
 
 from evo.data import sources
 
-CLASSES = tuple(
-    "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
-)
+CLASSES = tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(","))
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def build_fashion_mnist(folder):
     """The four IDX files as arrays: a header of 16 or 8 bytes, then one byte a pixel or label."""
 
     def idx(name, header):
-        return np.frombuffer(gzip.decompress(next(folder.rglob(name)).read_bytes()), np.uint8)[header:]
+        return np.frombuffer(gzip.decompress(sources.locate(folder, name).read_bytes()), np.uint8)[header:]
 
     arrays = {}
     for part, file in (("train", "train"), ("test", "t10k")):
@@ -52,9 +50,7 @@ def patchify(images, patch_size):
     """Cut pictures into patches, rows first: (B, C, H, W) -> (B, N, P*P*C), as in MAE."""
     height, width, p = *images.shape[-2:], patch_size
     if height % p or width % p:
-        raise ValueError(
-            f"patch_size={p} does not divide the picture of {height}x{width}; choose a common divisor"
-        )
+        raise ValueError(f"patch_size={p} does not divide the picture of {height}x{width}; choose a common divisor")
     x = images.unflatten(3, (-1, p)).unflatten(2, (-1, p))  # (B, C, h, p, w, q)
     return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, h*w, p*q*C)
 

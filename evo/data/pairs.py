@@ -83,7 +83,7 @@ def resize(rgba, size):
 
 def build_emoji(folder):
     entries = list(emoji_test(folder))  # (character, group), in Unicode's order
-    bitmaps = font_bitmaps(next(folder.rglob("NotoColorEmoji.ttf")))
+    bitmaps = font_bitmaps(sources.locate(folder, "NotoColorEmoji.ttf"))
     names, keywords = annotations(folder, [char for char, _ in entries])
     keep = [i for i, (char, _) in enumerate(entries) if char in bitmaps and names["en"][i]]
     chars = [entries[i][0] for i in keep]
@@ -104,9 +104,7 @@ def build_emoji(folder):
     png = np.frombuffer(b"".join(png), np.uint8)
     big = torch.from_numpy(pictures(png, ends)).permute(0, 3, 1, 2)
     return {
-        "entries": np.frombuffer(
-            json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode(), np.uint8
-        ),
+        "entries": np.frombuffer(json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode(), np.uint8),
         "groups": np.array(groups, np.uint8),
         "master": resize(big, MASTER)[0].permute(0, 2, 3, 1).numpy(),
         "png": png,
@@ -116,7 +114,7 @@ def build_emoji(folder):
 
 def emoji_test(folder):
     """Single code points in Unicode's emoji-test.txt: `1F600 ; fully-qualified # ...`."""
-    for line in next(folder.rglob("emoji-test.txt")).read_text(encoding="utf-8").splitlines():
+    for line in sources.locate(folder, "emoji-test.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("# group: "):
             group = line.removeprefix("# group: ")
         elif match := re.match(r"([0-9A-F]+)( FE0F)? *; fully-qualified", line):
@@ -129,11 +127,7 @@ def font_bitmaps(path):
 
     with TTFont(path, lazy=True) as font:
         glyphs = font["CBDT"].strikeData[0]
-        return {
-            chr(code): glyphs[name].imageData
-            for code, name in font.getBestCmap().items()
-            if name in glyphs
-        }
+        return {chr(code): glyphs[name].imageData for code, name in font.getBestCmap().items() if name in glyphs}
 
 
 def pictures(png, ends):

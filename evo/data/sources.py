@@ -3,18 +3,22 @@
 A data set becomes one canonical file, NAME.npz in the cache directory (~/.cache/evo or EVO_CACHE),
 whose *content hash* must be one of those listed below. The file is moved into place whole, under a
 lock, and its hash is checked whenever it is read, so a half file is never taken for a whole one.
+A mirror (EVO_DATA) is a copy of a cache directory: `EVO_CACHE=stick evo data get --all` makes one.
 """
 
 import contextlib
 import errno
 import hashlib
 import importlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -27,56 +31,75 @@ class DataError(RuntimeError):
 class Dataset:
     name: str
     about: str
-    module: str  # its function build_NAME(folder) turns source files into {name: array}
-    urls: dict  # official address -> "algorithm:hash" of the download, None if not known
-    packages: tuple  # Debian packages with the same files
-    hashes: dict  # accepted content hash -> the sources that give it
+    module: str  # its function build_NAME(folder) turns the source's files into {name: array}
+    urls: dict  # official address -> "algorithm:hash" of the download, None where not known
+    packages: dict  # path of the Debian package that has the same files -> its "sha256:hash"
+    hashes: tuple  # accepted content hashes
     megabytes: int  # room that fetching needs
 
 
-# torchvision 0.26, torchvision/datasets/mnist.py: address and md5 sums. Debian's source package holds
-# the same four files (same md5 sums); its binary package only has another gzip header.
-FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
 
-DATASETS = {
-    d.name: d
-    for d in [
-        Dataset(
-            name="wordnet",
-            about="WordNet 3.0: 117,659 definitions, 45 supersenses",
-            module="evo.data.text",
-            urls={
-                "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/wordnet.zip": "sha256:cbda5ea6eef7f36a97a43d4a75f85e07fccbb4f23657d27b4ccbc93e2646ab59"
-            },
-            packages=("wordnet-base",),
-            hashes={"d695c1e3801f92df39c5c1a3f96c916962af15cbe66166c8d045446e07effaae": "Debian bookworm"},
-            megabytes=150,
-        ),
-        Dataset(
-            name="fashion_mnist",
-            about="Fashion-MNIST: 60,000 + 10,000 grey pictures of clothes, 28x28",
-            module="evo.data.images",
-            urls={
-                FASHION_URL + "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-                FASHION_URL + "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
-                FASHION_URL + "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
-                FASHION_URL + "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
-            },
-            packages=("dataset-fashion-mnist",),
-            hashes={"2eec74045003bb5cc54c46331f8c48f77611acac295f1d863e16fbd263546563": "Debian bookworm"},
-            megabytes=150,
-        ),
-        Dataset(
-            name="emoji",
-            about="Noto colour emoji with Unicode CLDR names in 100+ languages",
-            module="evo.data.pairs",
-            urls={},
-            packages=("fonts-noto-color-emoji", "unicode-cldr-core", "unicode-data"),
-            hashes={"d2e64b3652813b6d2d530c31505779c510b284d457ce620efd2599c5c57a9437": "Debian bookworm"},
-            megabytes=500,
-        ),
-    ]
-}
+# NLTK's zip: its sha256 is the one many projects pin. Its data.* are Debian's but for one blank in a
+# gloss, the byte offsets, and a link to which Debian's patch (bug 478803) adds the way back; undoing
+# this in Debian's files gives NLTK's published sha256 sums, and both give one canonical form.
+WORDNET = Dataset(
+    name="wordnet",
+    about="WordNet 3.0: 117,659 definitions, 45 supersenses",
+    module="evo.data.text",
+    urls={
+        NLTK + "wordnet.zip": "sha256:cbda5ea6eef7f36a97a43d4a75f85e07fccbb4f23657d27b4ccbc93e2646ab59",
+    },
+    packages={
+        "w/wordnet/wordnet-base_3.0-37_all.deb": "sha256:61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
+    },
+    hashes=("d695c1e3801f92df39c5c1a3f96c916962af15cbe66166c8d045446e07effaae",),
+    megabytes=150,
+)
+
+# Address and md5 sums as in torchvision 0.26. Debian's source package holds the very same four files
+# (same md5 sums); its binary package has only another gzip header.
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MNIST = Dataset(
+    name="fashion_mnist",
+    about="Fashion-MNIST: 60,000 + 10,000 grey pictures of clothes, 28x28",
+    module="evo.data.images",
+    urls={
+        FASHION_URL + "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        FASHION_URL + "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
+        FASHION_URL + "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
+        FASHION_URL + "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+    },
+    packages={
+        "d/dataset-fashion-mnist/dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb": "sha256:39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",  # noqa: E501
+    },
+    hashes=("2eec74045003bb5cc54c46331f8c48f77611acac295f1d863e16fbd263546563",),
+    megabytes=200,
+)
+
+# Unicode's emoji-test.txt is the same file in both. The hashes of the font and of CLDR's archive at
+# their official addresses could not be checked when this was written: these downloads are accepted
+# only if their content is that of Debian's packages (Debian builds the font from the same release, so
+# its pictures may differ in compression; then the next source is used).
+EMOJI = Dataset(
+    name="emoji",
+    about="Noto colour emoji with Unicode CLDR names in 110 languages",
+    module="evo.data.pairs",
+    urls={
+        "https://raw.githubusercontent.com/googlefonts/noto-emoji/v2.042/fonts/NotoColorEmoji.ttf": None,
+        "https://unicode.org/Public/cldr/41/core.zip": None,
+        "https://unicode.org/Public/emoji/15.0/emoji-test.txt": "sha256:8445f23ac8388e096be19d0262e14fceff856ff52093f2356dc89485f1a853db",
+    },
+    packages={
+        "f/fonts-noto-color-emoji/fonts-noto-color-emoji_2.042-0+deb12u1_all.deb": "sha256:a5ab0f69c7938423862320d9aca5dd187b3fd879d6a9a57dd52e17c3fa8d2751",  # noqa: E501
+        "u/unicode-cldr-core/unicode-cldr-core_41-0.1_all.deb": "sha256:35d30d5d3bee4d8244e95236259c4c2a0db06e21bad696515751fcfeee4d0260",
+        "u/unicode-data/unicode-data_15.0.0-1_all.deb": "sha256:5efef23bbb1c6a133ecbdd63a2cfa07159ccacf5466a49e2426101c5ecd691fc",
+    },
+    hashes=("d2e64b3652813b6d2d530c31505779c510b284d457ce620efd2599c5c57a9437",),
+    megabytes=500,
+)
+
+DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI)}
 
 
 # --- what a reader calls ----------------------------------------------------------------------
@@ -126,9 +149,7 @@ def verify():
     rows = status()
     if damaged := [f"{row['name']} ({row['path']})" for row in rows if row["state"] == "damaged"]:
         names = " ".join(row["name"] for row in rows if row["state"] == "damaged")
-        raise DataError(
-            f"damaged data: {', '.join(damaged)}; run `evo data get {names}` to fetch it again"
-        )
+        raise DataError(f"damaged data: {', '.join(damaged)}; run `evo data get {names}` to fetch it again")
     return rows
 
 
@@ -181,20 +202,11 @@ def check(arrays, dataset):
 
 # --- fetching ---------------------------------------------------------------------------------
 
-FULL = {
-    errno.ENOSPC: "no room left",
-    errno.EDQUOT: "disk quota used up",
-    errno.EFBIG: "file size limit reached",
-    errno.EROFS: "read-only",
-    errno.EACCES: "no permission to write",
-    errno.EPERM: "no permission to write",
-    errno.ENOTDIR: "a file is in the way",
-    errno.EEXIST: "a file is in the way",
-}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def fetch(dataset):
-    """Try the sources in order, write the canonical file, return its arrays."""
+    """Fetch under a lock, so that two processes at once download once; returns the arrays."""
     from filelock import FileLock
 
     path = cache() / f"{dataset.name}.npz"
@@ -203,27 +215,26 @@ def fetch(dataset):
         with FileLock(cache() / f".{dataset.name}.lock"):
             with contextlib.suppress(OSError, ValueError):
                 return read(path, dataset)  # another process was faster
-            return _fetch(dataset, path)
+            return fetch_alone(dataset, path)
     except OSError as error:
-        if error.errno not in FULL:
-            raise
         raise DataError(
-            f"cannot write {dataset.name} to the cache {cache()}: {FULL[error.errno]}; make "
+            f"cannot write {dataset.name} to the cache {cache()} ({error.strerror}): make "
             f"{dataset.megabytes} MB of room there or set EVO_CACHE to a directory that has it"
         ) from error
 
 
-def _fetch(dataset, path):
+def fetch_alone(dataset, path):
+    """Try the sources in order; the first whose content hash is accepted becomes the file."""
+    work = path.with_name(f".{dataset.name}.work")
     reasons = []
     for source, download in SOURCES.items():
-        work = cache() / f".{dataset.name}.work"  # ours: we hold the lock
-        shutil.rmtree(work, ignore_errors=True)  # what a killed process left
+        shutil.rmtree(work, ignore_errors=True)  # also what a killed process left
         work.mkdir()
         try:
             print(f"evo: fetching {dataset.name} from {source}", file=sys.stderr)
             download(dataset, work)
-            module = importlib.import_module(dataset.module)
-            arrays = getattr(module, f"build_{dataset.name}")(work)
+            build = getattr(importlib.import_module(dataset.module), f"build_{dataset.name}")
+            arrays = build(work)
             check(arrays, dataset)
             np.savez(work / "canonical.npz", **arrays)
             os.replace(work / "canonical.npz", path)
@@ -235,31 +246,39 @@ def _fetch(dataset, path):
         finally:
             shutil.rmtree(work, ignore_errors=True)
     raise DataError(
-        f"no source gave {dataset.name} ({'; '.join(reasons)}); connect to the network and run "
+        f"no source gave {dataset.name} ({'; '.join(reasons)}): connect to the network and run "
         f"`evo data get {dataset.name}`, or set EVO_DATA to a directory with {path.name}"
     )
 
 
-def official(dataset, folder):
-    """Download from the official addresses; every file is checked, and tried three times."""
+def download(files, folder):
+    """Download {address: hash} and check the hashes; each file is tried three times."""
     import pooch
+    import requests
 
-    if not dataset.urls:
-        raise ValueError("no address known")
-    files = {url.rpartition("/")[2]: url for url in dataset.urls}
-    registry = {file: dataset.urls[url] for file, url in files.items()}
-    pup = pooch.create(folder, base_url="", registry=registry, urls=files, retry_if_failed=2)
     pooch.get_logger().setLevel("ERROR")
-    for file in files:
-        path = pup.fetch(file, downloader=pooch.HTTPDownloader(timeout=30))
-        if file.endswith(".zip"):
-            shutil.unpack_archive(path, folder)
+    for url, known_hash in files.items():
+        name, host = unquote(url.rpartition("/")[2]), urlsplit(url).netloc
+        pup = pooch.create(folder, "", registry={name: known_hash}, urls={name: url}, retry_if_failed=2)
+        try:
+            pup.fetch(name, downloader=pooch.HTTPDownloader(timeout=(10, 60)))
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", "")
+            raise ValueError(f"{host}: {type(error).__name__} {status}".strip()) from error
+        except ValueError as error:
+            raise ValueError(f"{name} from {host} has a wrong hash") from error
 
 
-def debian(dataset, folder, release=None):
-    """Unpack Debian packages here: package lists are private, so neither root nor an update before."""
+def from_official(dataset, folder):
+    download(dataset.urls, folder)
+    for archive in folder.glob("*.zip"):
+        shutil.unpack_archive(archive, folder)
+
+
+def from_apt(dataset, folder):
+    """`apt-get download` with package lists of our own: needs neither root nor an update before."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise ValueError("this machine has no apt-get and dpkg-deb")
+        raise ValueError("there is no apt-get here")
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True)
     options = {
@@ -270,29 +289,49 @@ def debian(dataset, folder, release=None):
         "Acquire::Retries": 2,
         "Acquire::http::Timeout": 20,
     }
-    if release:  # the files are checked by their hash, so the release need not be signed for us
-        (folder / "sources.list").write_text(
-            f"deb [trusted=yes] http://deb.debian.org/debian {release} main\n"
-        )
-        options |= {"Dir::Etc::SourceList": folder / "sources.list", "Dir::Etc::SourceParts": "-"}
-    command = ["apt-get", "-qq"] + [f"-o{key}={value}" for key, value in options.items()]
-    subprocess.run(command + ["update"], cwd=folder, capture_output=True)  # one dead list is no matter
-    done = subprocess.run(
-        command + ["download", *dataset.packages], cwd=folder, capture_output=True, text=True
-    )
+    apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
+    packages = [path.rpartition("/")[2].partition("_")[0] for path in dataset.packages]
+    subprocess.run([*apt, "update"], cwd=folder, capture_output=True)  # one dead list is no matter
+    done = subprocess.run([*apt, "download", *packages], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        raise ValueError(f"apt-get: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
+        raise ValueError((done.stderr.strip() or "apt-get failed").splitlines()[-1])
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", package, folder], check=True, capture_output=True)
 
 
-def debian_bookworm(dataset, folder):
-    """The release whose packages have the listed hashes, if this machine's own release differs."""
-    debian(dataset, folder, release="bookworm")
+def from_pool(dataset, folder, archive="http://deb.debian.org/debian"):
+    """The same packages by plain download: for machines without apt, or with another release."""
+    download({f"{archive}/pool/main/{path}": hash for path, hash in dataset.packages.items()}, folder)
+    for package in folder.glob("*.deb"):
+        unpack(package, folder)
+
+
+def from_snapshot(dataset, folder):
+    """Debian's archive of every package there ever was, for the years to come."""
+    from_pool(dataset, folder, "https://snapshot.debian.org/archive/debian/20250520T000000Z")
+
+
+def unpack(package, folder):
+    """A .deb is an `ar` archive: 8 bytes, then members with a header of 60 bytes; one is data.tar."""
+    data, at = package.read_bytes(), 8
+    while at < len(data):
+        name, size = data[at : at + 16], int(data[at + 48 : at + 58])
+        if name.startswith(b"data.tar"):
+            with tarfile.open(fileobj=io.BytesIO(data[at + 60 : at + 60 + size])) as tar:
+                tar.extractall(folder, filter="data")
+        at += 60 + size + size % 2
+
+
+def locate(folder, name):
+    """The one file of this name among what a source gave."""
+    for path in folder.rglob(name):
+        return path
+    raise ValueError(f"{name} is missing")
 
 
 SOURCES = {
-    "the official address": official,
-    "this machine's Debian mirror": debian,
-    "Debian bookworm": debian_bookworm,
+    "the official address": from_official,
+    "this machine's Debian mirror": from_apt,
+    "deb.debian.org": from_pool,
+    "snapshot.debian.org": from_snapshot,
 }

@@ -80,7 +80,7 @@ def build_wordnet(folder):
     out |= {"examples": [], "example_lemma": []}
     for name, (lemmas, pointers, gloss) in entries.items():
         parents = [names[pointer] for pointer in pointers]
-        if name == "inhibit.v.04":  # a loop in WordNet 3.0, mended by Debian (bug 478803)
+        if name == "inhibit.v.04":  # a loop in WordNet 3.0, mended by NLTK and Debian
             parents = ["suppress.v.04"]
         lemmas = [lemma.replace("_", " ") for lemma in lemmas]
         definition, examples = split_gloss(gloss)
@@ -124,7 +124,7 @@ def synset_lines(folder, file):
 
 def lines(folder, name):
     """The lines of a dictionary file without the licence on top, whose lines begin with blanks."""
-    text = next(folder.rglob(name)).read_text(encoding="utf-8")
+    text = sources.locate(folder, name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("  ")]
 
 
