@@ -58,7 +58,7 @@ lock: $(READY)
 	   echo "d2l==1.0.3"; cat requirements.txt; } > requirements.new && mv requirements.new requirements.txt
 
 clean:
-	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .venv-colab
+	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
 
 # --no-deps: requirements.txt is complete. uv is many times faster; where it cannot reach the package index that pip

@@ -1,17 +1,42 @@
-"""How nbval holds a chapter against its stored outputs (`make test`).
+"""How nbval executes a chapter and holds it against its stored outputs (`make test`).
 
-Text is compared letter by letter. Pictures, HTML, progress bars and the numbers inside claims are not: they differ in
+Text is compared letter by letter. Pictures, HTML, progress bars and the JSON of cards and claims are not: they differ in
 the last digits between two processors. What matters about them is asserted inside the chapters' cells.
+
+A chapter runs here with EVO_TRAIN=verify: every trained model and every study is replayed, scored and compared with
+its entry in evo/zoo on the way.
 """
+
+import os
+
+import pytest
 
 NOT_COMPARED = ("image/svg+xml", "text/html", "stderr", "application/vnd.evo.card+json", "application/vnd.evo.claim+json")
 OUTPUT_TIMEOUT = 120  # nbval gives up after 5 seconds of silence, which a busy machine exceeds
 
 
+def is_cell(item):
+    return type(item).__name__ == "IPyNbCell"
+
+
 def pytest_itemcollected(item):
-    if type(item).__name__ != "IPyNbCell":
-        return
-    item.output_timeout = OUTPUT_TIMEOUT
-    file = item.parent
-    if not set(NOT_COMPARED) <= set(file.skip_compare):
-        file.skip_compare = (*file.skip_compare, *NOT_COMPARED)
+    if is_cell(item):
+        item.output_timeout = OUTPUT_TIMEOUT
+        file = item.parent
+        if not set(NOT_COMPARED) <= set(file.skip_compare):
+            file.skip_compare = (*file.skip_compare, *NOT_COMPARED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """The kernel of a notebook starts in the set-up of its first cell and inherits the environment."""
+    before = os.environ.get("EVO_TRAIN")
+    if is_cell(item):
+        os.environ["EVO_TRAIN"] = "verify"
+    try:
+        return (yield)
+    finally:
+        if is_cell(item):
+            os.environ.pop("EVO_TRAIN")
+            if before is not None:
+                os.environ["EVO_TRAIN"] = before

@@ -1,8 +1,20 @@
-"""For every suite: what may not be skipped."""
+"""For every suite: fast tests first, the chapters and the browser last; and what may not be skipped."""
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=_late)  # stable: within a group the order stays
+
+
+def _late(item):
+    if "site" in item.path.parts or item.get_closest_marker("site"):
+        return 3
+    if item.path.suffix == ".ipynb":
+        return 2
+    return 1 if "parity" in item.path.parts or item.get_closest_marker("slow") else 0
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -34,8 +34,13 @@ def pages():
 
 
 def build():
-    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "--all", "-n", "-W", "--keep-going", "-q"]
-    return subprocess.run(command, cwd=ROOT).returncode
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", str(ROOT), "--all", "-n", "-W", "--keep-going", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stdout + done.stderr).split("Traceback (most recent call last)")[0]  # Jupyter Book's own, no news in it
+        print(re.sub(r"\x1b\[[\d;]*m", "", said).strip(), file=sys.stderr)
+    return done.returncode
 
 
 def problems():

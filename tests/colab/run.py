@@ -2,7 +2,7 @@
 
     python tests/colab/run.py [CHAPTER]      # what `make colab` runs; vit, if none is named
 
-The environment .venv-colab holds exactly tests/colab/requirements.txt. The first cell finds google.colab and installs
+The environment .venv/colab holds exactly tests/colab/requirements.txt. The first cell finds google.colab and installs
 the package from the repository's address, which git is told to find in this clone (what is committed, that is).
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "colab"
-VENV = ROOT / ".venv-colab"
+VENV = ROOT / ".venv" / "colab"
 COLAB_PYTHON = os.environ.get("COLAB_PYTHON", "3.13")  # a version or a path; where it is not here, the Python of .venv
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
