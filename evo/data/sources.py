@@ -107,17 +107,20 @@ DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI)
 
 def load(name):
     """The arrays of a data set, fetched first if neither cache nor mirror has them."""
-    dataset = find(name)
-    for path in places(name):
-        with contextlib.suppress(OSError, ValueError):
-            return read(path, dataset)
-    return fetch(dataset)
+    return obtain(name)[1]
 
 
 def get(name):
     """Make sure that a data set is on this machine; returns the path of its canonical file."""
-    load(name)
-    return next(path for path in places(name) if path.exists())
+    return obtain(name)[0]
+
+
+def obtain(name):
+    dataset = find(name)
+    for path in places(name):
+        with contextlib.suppress(OSError, ValueError):
+            return path, read(path, dataset)
+    return places(name)[0], fetch(dataset)
 
 
 def get_all():
@@ -291,12 +294,16 @@ def from_apt(dataset, folder):
     }
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     packages = [path.rpartition("/")[2].partition("_")[0] for path in dataset.packages]
-    subprocess.run([*apt, "update"], cwd=folder, capture_output=True)  # one dead list is no matter
-    done = subprocess.run([*apt, "download", *packages], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError((done.stderr.strip() or "apt-get failed").splitlines()[-1])
+    run([*apt, "update"], folder, must=False)  # one list out of reach is no matter
+    run([*apt, "download", *packages], folder)
     for package in folder.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", package, folder], check=True, capture_output=True)
+        run(["dpkg-deb", "-x", package, "."], folder)
+
+
+def run(command, folder, must=True):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if must and done.returncode:
+        raise ValueError((done.stderr.strip() or f"{command[0]} failed").splitlines()[-1])
 
 
 def from_pool(dataset, folder, archive="http://deb.debian.org/debian"):
