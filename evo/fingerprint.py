@@ -79,7 +79,7 @@ class _Walk:
             self.add({k: v for k, v in vars(x).items() if not k.startswith("_") and k not in lazy})
         elif hasattr(x, "__wrapped__"):  # lru_cache and friends
             self.add(x.__wrapped__)
-        elif hasattr(x, "__qualname__"):  # builtins and library callables
+        elif callable(x) and hasattr(x, "__qualname__"):  # builtins and library callables
             self.put("library", getattr(x, "__module__", ""), x.__qualname__)
         elif hasattr(x, "to_str"):  # tokenizers.Tokenizer
             self.put("tokenizer", x.to_str())

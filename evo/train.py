@@ -281,7 +281,8 @@ def _accelerator(precision):
     if precision is None:
         precision = "bf16" if wanted != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "fp32"
     AcceleratorState._reset_state()  # two fits of one process may differ in precision
-    return Accelerator(cpu=wanted == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+    cpu = wanted == "cpu" or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    return Accelerator(cpu=cpu, mixed_precision="no" if precision == "fp32" else precision)
 
 
 def _is_main():

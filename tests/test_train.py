@@ -1,0 +1,395 @@
+"""fit, study and the zoo: memoised, budgeted, resumable, proved."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from evo import train, zoo
+from evo.fingerprint import fingerprint
+from evo.train import Batches, fit, study
+
+torch.manual_seed(0)
+X = torch.randn(400, 6)
+Y = (X[:, 0] + X[:, 1] > 0).long()
+
+
+def net(width=8, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 2))
+
+
+def loss_fn(model, x, y):
+    return nn.functional.cross_entropy(model(x + 0.01 * torch.randn_like(x)), y)
+
+
+def score(model):
+    return (model(X).argmax(1) == Y).float().mean()
+
+
+def run(name="toy", steps=30, **changes):
+    arguments = dict(model=net(), loss_fn=loss_fn, batches=Batches(X, Y, size=40), lr=1e-2, score=score) | changes
+    return fit(**arguments, steps=steps, name=name)
+
+
+def trial(seed, width):
+    return {"accuracy": fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=20, lr=1e-2, seed=seed, score=score).score}
+
+
+@pytest.fixture(autouse=True)
+def own_zoo(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")
+    zoo.FOLDER.mkdir()
+    monkeypatch.setenv("EVO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EVO_TRAIN", "zoo")
+
+
+def mode(monkeypatch, name):
+    monkeypatch.setenv("EVO_TRAIN", name)
+
+
+# ---- what enters the fingerprint
+
+
+def loss_with_comment(model, x, y):
+    """A docstring."""
+    # and a comment
+    return nn.functional.cross_entropy(
+        model(x + 0.01 * torch.randn_like(x)), y)
+
+
+def loss_with_constant(model, x, y):
+    return nn.functional.cross_entropy(model(x + 0.02 * torch.randn_like(x)), y)
+
+
+SCALE = 1.0
+
+
+def loss_with_helper(model, x, y):
+    return helper(model(x), y)
+
+
+def helper(logits, y):
+    return nn.functional.cross_entropy(logits * SCALE, y)
+
+
+def test_a_comment_does_not_change_the_fingerprint_and_a_constant_does():
+    assert body(loss_fn) == body(loss_with_comment)
+    assert body(loss_fn) != body(loss_with_constant)
+
+
+def body(f):
+    f = type(f)(f.__code__, f.__globals__, f.__name__)
+    from evo.fingerprint import _dump, _syntax
+
+    tree = _syntax(f)
+    tree.name = "f"
+    tree.body = [n for n in tree.body if not (hasattr(n, "value") and getattr(n.value, "value", None) == "")]
+    return _dump(tree)
+
+
+def test_what_the_loss_calls_and_the_globals_it_reads_count(monkeypatch):
+    before = fingerprint(loss_with_helper)
+    monkeypatch.setitem(globals(), "SCALE", 2.0)
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name in ("__main__", __name__) or str(name).startswith("evo"))
+    after_scale = fingerprint(loss_with_helper)
+    monkeypatch.setitem(globals(), "helper", lambda logits, y: nn.functional.cross_entropy(logits, y))
+    assert len({before, after_scale, fingerprint(loss_with_helper)}) == 3
+
+
+@pytest.mark.parametrize("change", [
+    dict(model=net(9)), dict(model=net(seed=1)), dict(model=nn.Sequential(*net(), nn.Identity())), dict(loss_fn=loss_with_constant),
+    dict(batches=Batches(X + 1e-6, Y, size=40)), dict(batches=Batches(X, Y, size=41)), dict(seed=1), dict(lr=2e-2), dict(steps=31), dict(clip=None),
+])  # fmt: skip
+def test_a_changed_layer_loss_datum_or_argument_is_another_run(monkeypatch, change):
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__ or str(name).startswith("evo"))
+    mode(monkeypatch, "record")
+    run()
+    mode(monkeypatch, "zoo")
+    assert run().origin == "zoo"
+    assert run(**change).origin == "trained"
+
+
+def test_what_cannot_be_hashed_is_named(monkeypatch):
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__)
+    with pytest.raises(TypeError, match="generator"):
+        fingerprint(i for i in range(3))
+    with pytest.raises(TypeError, match="def"):
+        fingerprint(*[lambda: 1, lambda: 2])
+
+
+# ---- memoised and proved
+
+
+def test_the_zoo_gives_back_what_was_recorded(monkeypatch):
+    mode(monkeypatch, "record")
+    made = run()
+    mode(monkeypatch, "zoo")
+    found = run()
+    assert (made.origin, found.origin) == ("trained", "zoo")
+    assert found.score == made.score and found.history == made.history
+    for a, b in zip(made.model.parameters(), found.model.parameters()):
+        assert torch.equal(a, b)
+
+
+def test_equal_runs_are_bitwise_equal_and_leave_the_callers_random_state_alone():
+    torch.manual_seed(7)
+    first = run(name=None)
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    second = run(name=None)
+    assert torch.equal(drawn, torch.rand(3))
+    assert first.history == second.history
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters()))
+
+
+def test_verify_replays_and_scores_again(monkeypatch):
+    mode(monkeypatch, "record")
+    run(), study(trial, {"width": [4, 8]}, name="sweep", seeds=(0, 1))
+    mode(monkeypatch, "verify")
+    run(), study(trial, {"width": [4, 8]}, name="sweep", seeds=(0, 1))
+
+
+def tamper(name, key, value):
+    """Change a recorded value as a clever forger would, checksum and all."""
+    record = {**zoo.read(name), key: value}
+    record["checksum"] = zoo._checksum(record)
+    (zoo.FOLDER / f"{name}.json").write_text(json.dumps(record))
+
+
+def test_a_tampered_record_is_caught(monkeypatch):
+    mode(monkeypatch, "record")
+    run()
+    mode(monkeypatch, "verify")
+    path = zoo.FOLDER / "toy.json"
+    original = path.read_text()
+    path.write_text(original.replace('"steps": 30', '"steps": 40'))
+    with pytest.raises(zoo.ZooError, match="altered"):
+        run()
+    path.write_text(original)
+    tamper("toy", "first", [0.5, 0.5, 0.5])
+    with pytest.raises(zoo.ZooError, match="first losses"):
+        run()
+    path.write_text(original)
+    tamper("toy", "score", 0.123)
+    with pytest.raises(zoo.ZooError, match="scores"):
+        run()
+
+
+def test_a_tampered_weight_file_is_caught(monkeypatch):
+    mode(monkeypatch, "record")
+    run()
+    mode(monkeypatch, "zoo")
+    path = zoo.FOLDER / "toy.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(zoo.ZooError, match="altered"):
+        run()
+    path.unlink()
+    with pytest.raises(zoo.ZooError, match="missing"):
+        run()
+
+
+def test_a_study_row_that_the_code_does_not_make_is_caught(monkeypatch):
+    mode(monkeypatch, "record")
+    study(trial, {"width": [4]}, name="sweep", seeds=(0,))
+    rows = zoo.read("sweep")["rows"]
+    tamper("sweep", "rows", [{**rows[0], "first": [1.0, 1.0, 1.0]}])
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="first losses"):
+        study(trial, {"width": [4]}, name="sweep", seeds=(0,))
+
+
+def test_restamp_renews_only_what_still_computes_the_same(monkeypatch):
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__ or str(name).startswith("evo"))
+    mode(monkeypatch, "record")
+    run()
+    mark = zoo.read("toy")["fingerprint"]
+    mode(monkeypatch, "restamp")
+    run(loss_fn=loss_with_comment)  # another name, the same losses
+    assert zoo.read("toy")["fingerprint"] != mark
+    with pytest.raises(zoo.ZooError, match="first losses"):
+        run(loss_fn=loss_with_helper)
+
+
+def test_a_study_keeps_its_rows_when_settings_are_added(monkeypatch):
+    mode(monkeypatch, "record")
+    before = study(trial, {"width": [4]}, name="sweep", seeds=(0,)).rows
+    after = study(trial, {"width": [4, 8]}, name="sweep", seeds=(0,))
+    assert after.rows[0] == before[0] and len(after.rows) == 2
+    assert after.mean("accuracy", width=8) == after.values("accuracy", width=8)[0]
+    mode(monkeypatch, "zoo")
+    assert study(trial, {"width": [4, 8]}, name="sweep", seeds=(0,)).origin == "zoo"
+
+
+# ---- budgeted, resumable, on many processes
+
+
+def test_an_unmatched_run_stops_within_its_budget_and_anneals(monkeypatch, capsys):
+    monkeypatch.setenv("EVO_BUDGET", "1")
+    began = time.perf_counter()
+    result = run(name="long", steps=1_000_000)
+    assert time.perf_counter() - began < 10 and result.steps < 1_000_000
+    assert "bent to fit" in capsys.readouterr().err
+
+
+SCRIPT = """
+    import sys, time
+    sys.path.insert(0, {tests!r})
+    from test_train import *
+    from evo import train
+    train.CHECKPOINT_EVERY = 0
+    def slow_down():
+        return float(os.environ["SLOW"])
+    def loss_slow(model, x, y):
+        time.sleep(slow_down())
+        return loss_fn(model, x, y)
+    torch.manual_seed(0)
+    result = fit(net(), loss_slow, Batches(X, Y, size=40), steps=60, lr=1e-2, name="killed", score=score)
+    print(json.dumps(result.history))
+"""
+
+
+def script(tmp_path, slow):
+    path = tmp_path / "killed.py"
+    tests = os.path.dirname(__file__)
+    path.write_text(textwrap.dedent(SCRIPT).format(tests=tests))
+    env = {**os.environ, "EVO_CACHE": str(tmp_path / "runs"), "PYTHONPATH": os.path.dirname(tests), "EVO_TRAIN": "zoo", "SLOW": str(slow)}
+    return subprocess.Popen([sys.executable, str(path)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_run_killed_in_the_middle_resumes_to_the_same_losses(tmp_path):
+    victim = script(tmp_path, slow=0.05)
+    checkpoints = tmp_path / "runs" / "runs"
+    deadline = time.time() + 60
+    while time.time() < deadline and not list(checkpoints.glob("*/checkpoint.safetensors")):
+        time.sleep(0.02)
+    time.sleep(0.5)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate(timeout=120)
+    assert list(checkpoints.glob("*/checkpoint.safetensors")), "no checkpoint was written before the kill"
+    resumed, errors = script(tmp_path, slow=0.05).communicate(timeout=120)
+    assert "resuming at step" in errors
+    (tmp_path / "fresh").mkdir()
+    unbroken, _ = script(tmp_path / "fresh", slow=0).communicate(timeout=120)
+    assert json.loads(resumed.splitlines()[-1]) == json.loads(unbroken.splitlines()[-1])
+    assert not list(checkpoints.glob("*/*")), "a finished run leaves its checkpoint behind"
+
+
+def test_two_processes_give_the_losses_of_one(tmp_path):
+    path = tmp_path / "many.py"
+    tests = os.path.dirname(__file__)
+    path.write_text(textwrap.dedent(f"""
+        import sys
+        sys.path.insert(0, {tests!r})
+        from test_train import *
+        accumulate = int(sys.argv[1])
+        result = fit(net(), loss_fn, Batches(X, Y, size=40), steps=20, lr=1e-2, accumulate=accumulate)
+        if os.environ.get("RANK", "0") == "0":
+            print(json.dumps(result.history))
+    """))
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(tests), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+    def losses(command):
+        out = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert out.returncode == 0, out.stderr[-2000:]
+        return [loss for _, loss in json.loads([line for line in out.stdout.splitlines() if line.startswith("[[")][-1])]
+
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(path)]
+    assert losses([*torchrun, "1"]) == pytest.approx(losses([sys.executable, str(path), "2"]), rel=1e-4)
+
+
+def test_accumulation_gives_the_losses_of_the_whole_batch():
+    def exact(model, x, y):
+        return nn.functional.cross_entropy(model(x), y)
+
+    whole, sliced = run(None, loss_fn=exact), run(None, loss_fn=exact, accumulate=4)
+    assert [x for _, x in sliced.history] == pytest.approx([x for _, x in whole.history], rel=1e-4)
+
+
+def test_mixed_precision_computes_in_half_the_bits_and_learns():
+    half, full = run(None, steps=200, lr=3e-2, precision="bf16"), run(None, steps=200, lr=3e-2, precision="fp32")
+    assert half.history != full.history
+    assert min(half.score, full.score) > 0.95
+    assert all(p.dtype == torch.float32 for p in half.model.parameters())
+
+
+# ---- what the optimizer does
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    factors = [train._schedule(s, 100, 0.1) for s in range(100)]
+    assert factors[0] < 0.1 and max(factors) == pytest.approx(factors[10]) == pytest.approx(1) and factors[-1] < 1e-3
+
+
+def test_only_weight_matrices_decay():
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4))
+    decayed, rest = train._groups(model, 0.1)
+    assert [p is model[1].weight for p in decayed["params"]] == [True] and len(rest["params"]) == 4
+
+
+def test_batches_are_a_function_of_step_and_seed_and_cover_an_epoch():
+    batches = Batches(torch.arange(10), size=5)
+    assert torch.cat([batches.at(0)[0], batches.at(1)[0]]).sort().values.tolist() == list(range(10))
+    late = batches.at(7, seed=3)[0]
+    assert torch.equal(late, Batches(torch.arange(10), size=5).at(7, seed=3)[0])
+    assert not torch.equal(late, batches.at(7, seed=4)[0])
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize("wrong, names", [
+    (dict(steps=0), "steps"), (dict(lr=0), "lr"), (dict(warmup=1.0), "warmup"), (dict(clip=0), "clip"),
+    (dict(accumulate=0), "accumulate"), (dict(precision="int8"), "precision"),
+])  # fmt: skip
+def test_a_bad_argument_is_named(wrong, names):
+    with pytest.raises(ValueError, match=names):
+        run(**wrong)
+
+
+def test_other_bad_input_is_one_clear_error(monkeypatch):
+    with pytest.raises(ValueError, match="one length"):
+        Batches(X, Y[:3], size=2)
+    with pytest.raises(ValueError, match="size"):
+        Batches(X, size=401)
+    with pytest.raises(FloatingPointError, match="lower lr"):
+        run(None, loss_fn=lambda model, x, y: model(x).sum() * float("nan"))
+    with pytest.raises(ValueError, match="finite"):
+        study(lambda seed, a: {"accuracy": float("nan")}, {"a": [1]}, name="sweep", seeds=(0,))
+    with pytest.raises(ValueError, match="at least one setting"):
+        study(trial, [], name="sweep")
+    for name, value in [("EVO_TRAIN", "sometimes"), ("EVO_BUDGET", "soon"), ("EVO_DEVICE", "tpu")]:
+        with monkeypatch.context() as m:
+            m.setenv(name, value)
+            with pytest.raises(ValueError, match=name):
+                run()
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="not in the zoo"):
+        run("unknown")
+
+
+def test_a_nan_loss_leaves_the_entry_on_disk_alone(monkeypatch):
+    mode(monkeypatch, "record")
+    run()
+    before = {p.name: p.read_bytes() for p in zoo.FOLDER.iterdir()}
+    mode(monkeypatch, "always")
+    with pytest.raises(FloatingPointError):
+        run(lr=1e30, clip=None, loss_fn=lambda model, x, y: nn.functional.cross_entropy(model(x), y) * 1e30)
+    assert before == {p.name: p.read_bytes() for p in zoo.FOLDER.iterdir()}
+
+
+def test_nothing_is_ever_unpickled():
+    """No torch.load, pickle or joblib anywhere in the package."""
+    import pathlib
+    import re
+
+    for path in pathlib.Path(train.__file__).parent.rglob("*.py"):
+        assert not re.search(r"\bpickle\b\.|import pickle|torch\.load\(|joblib|allow_pickle=True", path.read_text()), path
