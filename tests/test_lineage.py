@@ -1,0 +1,153 @@
+"""What each model keeps from its ancestor, and the one thing it changes."""
+import pytest
+import torch
+
+from evo.blocks import Encoder, causal_mask
+from evo.masking import random_mask
+from evo.models.clip import CLIP, ImageTower, TextTower
+from evo.models.gpt import GPT
+from evo.models.mae import MAE, MAEWithMaskTokens
+from evo.models.vit import ViT, sine_cosine
+
+TINY = dict(dim=32, depth=2, heads=4)
+SMALL = dict(image_size=8, patch_size=4, channels=1, **TINY)
+NOTHING = torch.zeros(3, 4, dtype=torch.bool)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 1, 8, 8)
+
+
+@pytest.fixture
+def tokens():
+    return torch.randint(50, (3, 6))
+
+
+def shaken(model):
+    """Away from zeros at the start, so that every part counts."""
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.requires_grad:
+                p.add_(0.1 * torch.randn_like(p))
+    return model
+
+
+def mae(cls=MAE):
+    return shaken(cls(ViT(**SMALL, positions=sine_cosine), decoder_dim=16, decoder_depth=1, decoder_heads=2))
+
+
+def other_pixels(images, where):
+    """Change the pixels of the patches `where`, bool (B, 4), and of no others."""
+    pixels = where.view(3, 1, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return torch.where(pixels, torch.randn_like(images) * 9, images)
+
+
+def test_gpt_cannot_see_the_future_and_the_bare_encoder_can(tokens):
+    gpt = shaken(GPT(50, 8, **TINY))
+    for i in range(1, 6):
+        changed = tokens.clone()
+        changed[:, i] = (changed[:, i] + 1) % 50
+        assert torch.equal(gpt(tokens)[:, :i], gpt(changed)[:, :i])
+        assert not torch.allclose(gpt(tokens)[:, i:], gpt(changed)[:, i:])
+        both_sides = gpt.encoder(gpt.embed(changed))
+        assert not torch.allclose(gpt.encoder(gpt.embed(tokens))[:, 0], both_sides[:, 0])
+
+
+def test_gpt_read_token_by_token_is_gpt_read_at_once(tokens):
+    gpt = shaken(GPT(50, 8, **TINY))
+    one_by_one = torch.stack([gpt(tokens[:, :i + 1])[:, -1] for i in range(6)], dim=1)
+    torch.testing.assert_close(gpt(tokens), one_by_one)
+
+
+def test_gpt_is_the_sentence_encoder_of_token_plus_position(tokens):
+    gpt = shaken(GPT(50, 8, **TINY))
+    by_hand = gpt.encoder(gpt.token(tokens) + gpt.position(torch.arange(6)), causal_mask(6)) @ gpt.token.weight.T
+    torch.testing.assert_close(gpt(tokens), by_hand)
+
+
+def test_vit_is_its_chain(images):
+    vit = shaken(ViT(**SMALL, classes=10))
+    features = vit.encoder(vit.prepend_cls(vit.add_positions(vit.embed(images))))
+    torch.testing.assert_close(vit.features(images), features)
+    torch.testing.assert_close(vit(images), vit.head(features[:, 0]))
+
+
+def test_vit_without_positions_is_a_bag_of_patches(images):
+    vit = shaken(ViT(**SMALL))
+    swapped = torch.cat([images[:, :, 4:], images[:, :, :4]], dim=2)
+    assert not torch.allclose(vit(images), vit(swapped))
+    torch.testing.assert_close(vit.encode(vit.embed(images))[:, 0], vit.encode(vit.embed(swapped))[:, 0])
+
+
+def test_mae_hiding_nothing_is_vit(images):
+    model = mae()
+    torch.testing.assert_close(model.features(images, NOTHING), model.vit.features(images))
+    model = mae(MAEWithMaskTokens)
+    torch.testing.assert_close(model.features(images, NOTHING), model.vit.features(images))
+
+
+@pytest.mark.parametrize("cls", [MAE, MAEWithMaskTokens])
+def test_mae_never_sees_hidden_patches(cls, images):
+    model, masked = mae(cls), random_mask(3, 4, 0.5)
+    assert torch.equal(model(images, masked), model(other_pixels(images, masked), masked))
+    assert not torch.allclose(model(images, masked), model(other_pixels(images, ~masked), masked))
+
+
+def test_mae_encodes_only_what_is_visible(images):
+    masked = random_mask(3, 4, 0.75)
+    assert mae().features(images, masked).shape == (3, 2, 32)
+    assert mae(MAEWithMaskTokens).features(images, masked).shape == (3, 5, 32)
+
+
+def test_mae_puts_every_token_back_in_its_place():
+    model, masked = mae(), torch.tensor([[True, False, False, True], [False, True, True, False]])
+    z = torch.arange(2 * 3 * 16.0).view(2, 3, 16)
+    gap = model.mask_token[0, 0]
+    expected = [[z[0, 0], gap, z[0, 1], z[0, 2], gap], [z[1, 0], z[1, 1], gap, gap, z[1, 2]]]
+    assert torch.equal(model.fill(z, masked), torch.stack([torch.stack(row) for row in expected]))
+
+
+def test_maes_with_and_without_mask_tokens_have_the_same_parts():
+    assert mae().state_dict().keys() == mae(MAEWithMaskTokens).state_dict().keys()
+
+
+def test_the_mask_token_is_the_same_everywhere_and_positions_tell_gaps_apart(images):
+    model, masked = mae(), random_mask(3, 4, 0.75)
+    pixels = model(images, masked)
+    for row, hidden in zip(pixels, masked):
+        gaps = row[hidden]
+        assert not torch.allclose(gaps[0], gaps[1])
+    model.position.data.zero_()
+    for row, hidden in zip(model(images, masked), masked):
+        torch.testing.assert_close(row[hidden][0], row[hidden][1])
+
+
+def test_clips_towers_are_vit_and_gpt():
+    image, text = ImageTower(**SMALL).state_dict(), TextTower(50, 8, **TINY).state_dict()
+    vit, gpt = ViT(**SMALL).state_dict(), GPT(50, 8, **TINY).state_dict()
+    assert image.keys() - vit.keys() == {"norm_pre.weight", "norm_pre.bias"}
+    assert vit.keys() - image.keys() == {"patch.proj.bias"}
+    assert text.keys() == gpt.keys()
+
+
+def test_clip_is_normalised_vit_times_normalised_gpt(images, tokens):
+    tokens[:, 5] = 49
+    tokens[:, :5] %= 49
+    clip = CLIP(image=shaken(ViT(**SMALL)), text=shaken(GPT(50, 8, **TINY)), dim=16, end_token=49)
+    left = clip.image_proj(clip.image.features(images)[:, 0])
+    right = clip.text_proj(clip.text.features(tokens)[:, 5])
+    cosine = torch.nn.functional.cosine_similarity(left[:, None], right[None], dim=-1)
+    torch.testing.assert_close(clip(images, tokens), cosine / 0.07)
+
+
+def test_an_encoder_is_an_encoder():
+    """The body of ViT, of GPT, and of MAE's decoder have the same keys: weights can travel."""
+    keys = Encoder(**TINY).state_dict().keys()
+    assert ViT(**SMALL).encoder.state_dict().keys() == keys == GPT(50, 8, **TINY).encoder.state_dict().keys()
+    ViT(**SMALL).encoder.load_state_dict(GPT(50, 8, **TINY).encoder.state_dict())

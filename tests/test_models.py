@@ -1,0 +1,280 @@
+"""What every model owes: gradients, counts, shapes, repeatability, clear errors."""
+import pytest
+import torch
+from torch import nn
+
+from evo import objectives
+from evo.masking import random_mask
+from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
+from evo.models.gpt import GPT, gpt2_small
+from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
+from evo.models.vit import ViT, at_resolution, interpolate_positions, sine_cosine, vit_base_patch16, with_head
+
+TINY = dict(dim=32, depth=2, heads=4)
+SMALL = dict(image_size=8, patch_size=4, channels=3, **TINY)
+END = 49
+
+
+def images(n=3):
+    return torch.randn(n, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def tokens(n=3):
+    ids = torch.randint(END, (n, 6), generator=torch.Generator().manual_seed(2))
+    ids[torch.arange(n), torch.arange(n) % 3 + 3] = END
+    return ids
+
+
+def masked(n=3):
+    return random_mask(n, 4, 0.5, torch.Generator().manual_seed(3))
+
+
+def mae(cls=MAE):
+    return cls(ViT(**SMALL, positions=sine_cosine), decoder_dim=16, decoder_depth=1, decoder_heads=2)
+
+
+MODELS = {
+    "vit": (lambda: ViT(**SMALL, classes=10), lambda n: (images(n),), (10,)),
+    "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
+    "vit with fixed positions": (lambda: ViT(**SMALL, classes=10, positions=sine_cosine), lambda n: (images(n),), (10,)),
+    "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
+    "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
+    "mae with mask tokens": (lambda: mae(MAEWithMaskTokens), lambda n: (images(n), masked(n)), (4, 48)),
+    "clip": (lambda: CLIP(image=ImageTower(**SMALL), text=TextTower(50, 8, **TINY), dim=16, end_token=END),
+             lambda n: (images(n), tokens(n)), None),
+    "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
+                               lambda n: (images(n), tokens(n)), None),
+}
+
+
+@pytest.fixture(params=MODELS)
+def case(request):
+    torch.manual_seed(0)
+    build, inputs, shape = MODELS[request.param]
+    return build, inputs, shape
+
+
+def test_shape(case):
+    build, inputs, shape = case
+    assert build()(*inputs(3)).shape == ((3, 3) if shape is None else (3, *shape))
+
+
+def test_every_trained_parameter_gets_a_gradient(case):
+    build, inputs, _ = case
+    model = build()
+    with torch.no_grad():  # away from the zeros of the start, where some gradients vanish by design
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    model(*inputs(3)).square().mean().backward()
+    dead = [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    assert not dead
+    assert all(p.grad is None for p in model.parameters() if not p.requires_grad)
+
+
+def test_equal_seeds_give_equal_bits(case):
+    build, inputs, _ = case
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        model = build()
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        for _ in range(3):
+            loss = model(*inputs(3)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        losses.append((loss, *model.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(*losses))
+
+
+def test_batch_size_does_not_matter(case):
+    build, inputs, shape = case
+    model, whole = build(), inputs(3)
+    one = model(*(t[:1] for t in whole))
+    many = model(*whole)
+    torch.testing.assert_close(one, many[:1, :1] if shape is None else many[:1], atol=1e-5, rtol=1e-5)
+
+
+def test_training_mode_changes_nothing(case):
+    build, inputs, _ = case
+    model = build()
+    assert torch.equal(model.train()(*inputs(3)), model.eval()(*inputs(3)))
+
+
+def test_bfloat16_autocast(case):
+    build, inputs, _ = case
+    model = build()
+    full = model(*inputs(3))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(*inputs(3))
+    half.float().square().mean().backward()
+    assert all(p.grad.isfinite().all() and p.grad.dtype == torch.float32 for p in model.parameters() if p.grad is not None)
+    torch.testing.assert_close(half.float(), full, atol=0.15 * float(full.detach().abs().max()) + 1e-3, rtol=0)
+
+
+def test_half_precision_weights(case):
+    build, inputs, _ = case
+    model = build().bfloat16()
+    out = model(*(t.bfloat16() if t.is_floating_point() else t for t in inputs(3)))
+    assert out.dtype == torch.bfloat16 and out.isfinite().all()
+
+
+def test_weights_survive_a_file(case, tmp_path):
+    from safetensors.torch import load_file, save_file
+    build, inputs, _ = case
+    model, other = build(), build()
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")  # refuses tensors under two names
+    other.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert torch.equal(model(*inputs(3)), other(*inputs(3)))
+
+
+@pytest.mark.parametrize("name", ["vit", "gpt", "mae"])
+def test_export(name):
+    torch.manual_seed(0)
+    build, inputs, _ = MODELS[name]
+    model = build().eval()
+    exported = torch.export.export(model, inputs(3)).module()
+    torch.testing.assert_close(exported(*inputs(3)), model(*inputs(3)))
+
+
+def test_exported_mae_takes_other_ratios():
+    torch.manual_seed(0)
+    model = mae().eval()
+    exported = torch.export.export(model, (images(), masked())).module()
+    fewer = random_mask(3, 4, 0.25)
+    torch.testing.assert_close(exported(images(), fewer), model(images(), fewer))
+
+
+@pytest.mark.parametrize("build, count", [
+    (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (gpt2_small, 124_439_808),
+    (clip_vit_base_patch32, 151_277_313)])
+def test_paper_sizes_have_the_published_counts(build, count):
+    with torch.device("meta"):
+        model = build()
+    assert sum(p.numel() for p in model.parameters()) == count
+
+
+# the start
+
+def test_a_new_head_answers_nothing_and_new_gpt_is_unsure():
+    torch.manual_seed(0)
+    assert not ViT(**SMALL, classes=10)(images()).any()
+    logits = GPT(50, 8, **TINY)(tokens())
+    assert objectives.next_token(logits, tokens()).item() == pytest.approx(torch.tensor(50.0).log().item(), abs=0.1)
+
+
+def test_initial_scales():
+    torch.manual_seed(0)
+    vit = ViT(32, 8, 3, dim=128, depth=4, heads=4, classes=10)
+    qkv, proj = vit.encoder.blocks[0].attn.qkv.weight, vit.encoder.blocks[0].attn.proj.weight
+    xavier = (6 / 256) ** 0.5  # the same for each of q, k, v as for the square matrix behind them
+    assert qkv.abs().max().item() == pytest.approx(xavier, rel=0.01) and proj.abs().max().item() == pytest.approx(xavier, rel=0.01)
+    assert vit.patch.proj.weight.std().item() == pytest.approx(192**-0.5, rel=0.05)
+    gpt = GPT(200, 64, dim=128, depth=8, heads=4)
+    assert gpt.token.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert gpt.position.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert gpt.encoder.blocks[3].mlp[2].weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
+    model = mae()
+    assert model.enter.weight.abs().max() <= (6 / 48) ** 0.5 and not model.enter.bias.any()
+
+
+def test_eight_images_are_learned_by_heart():
+    torch.manual_seed(0)
+    model, x, y = ViT(**SMALL, classes=10), images(8), torch.arange(8)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    for _ in range(100):
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05
+
+
+# positions
+
+def test_sine_cosine_by_hand():
+    """Columns first, then rows, as in the official file, whose names say the opposite."""
+    table = sine_cosine(2, 8)[0]
+    assert table.shape == (5, 8) and not table[0].any()
+    wave = lambda t: [t.sin(), (t / 100).sin(), t.cos(), (t / 100).cos()]
+    zero, one = torch.tensor(0.0), torch.tensor(1.0)
+    torch.testing.assert_close(table[2], torch.stack(wave(one) + wave(zero)))  # row 0, column 1
+    torch.testing.assert_close(table[3], torch.stack(wave(zero) + wave(one)))  # row 1, column 0
+
+
+def test_interpolated_positions_keep_cls_and_smooth_tables():
+    position = torch.randn(1, 17, 8)
+    torch.testing.assert_close(interpolate_positions(position, 4), position)
+    larger = interpolate_positions(position, 8)
+    assert larger.shape == (1, 65, 8) and torch.equal(larger[:, 0], position[:, 0])
+    torch.testing.assert_close(interpolate_positions(torch.ones(1, 17, 8), 7), torch.ones(1, 50, 8))
+
+
+def test_a_vit_reads_larger_images_after_interpolation():
+    torch.manual_seed(0)
+    vit = with_head(ViT(**SMALL), 10)
+    larger = at_resolution(vit, 16)
+    assert larger(torch.randn(2, 3, 16, 16)).shape == (2, 10) and vit(images()).shape == (3, 10)
+    torch.testing.assert_close(at_resolution(vit, 8).features(images()), vit.features(images()))
+
+
+def test_attention_maps():
+    vit, gpt = ViT(**SMALL), GPT(50, 8, **TINY)
+    maps = vit.attentions(images())
+    assert len(maps) == 2 and maps[0].shape == (3, 4, 5, 5)
+    assert not torch.stack(gpt.attentions(tokens())).triu(1).any()
+
+
+def test_a_new_head_leaves_the_old_model_alone():
+    vit = ViT(**SMALL)
+    with_head(vit, 10).cls.data.fill_(7)
+    assert isinstance(vit.head, nn.Identity) and not vit.cls.any()
+
+
+# CLIP
+
+def test_clip_never_sees_behind_the_end_token():
+    torch.manual_seed(0)
+    model, ids = MODELS["clip"][0](), tokens()
+    other = ids.clone()
+    for row, end in enumerate((ids == END).int().argmax(1)):
+        other[row, end + 1:] = 7
+    assert not torch.equal(ids, other)
+    torch.testing.assert_close(model.encode_text(ids), model.encode_text(other))
+
+
+def test_clip_features_have_length_one():
+    model = MODELS["clip"][0]()
+    for z in (model.encode_image(images()), model.encode_text(tokens())):
+        torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
+
+
+def test_clip_scale_is_clipped_but_free_to_come_back():
+    model = MODELS["clip"][0]()
+    assert model.scale().item() == pytest.approx(1 / 0.07, rel=1e-5)
+    model.log_scale.data.fill_(9.0)
+    assert model.scale().item() == pytest.approx(100, rel=1e-5)
+    model.scale().backward()
+    assert model.log_scale.grad.item() == pytest.approx(100, rel=1e-5)
+
+
+# errors
+
+@pytest.mark.parametrize("make, word", [
+    (lambda: ViT(28, 5, 1, **TINY), "image_size=28"),
+    (lambda: ViT(8, 4, 3, dim=30, depth=1, heads=4), "heads=4"),
+    (lambda: ViT(8, 4, 3, dim=6, depth=1, heads=2, positions=sine_cosine), "dim=6"),
+    (lambda: ViT(**SMALL)(torch.randn(2, 1, 8, 8)), "this model reads"),
+    (lambda: ViT(**SMALL)(torch.randn(2, 3, 16, 16)), "this model reads"),
+    (lambda: GPT(50, 8, **TINY)(torch.zeros(2, 9, dtype=torch.long)), "length=8"),
+    (lambda: GPT(50, 8, **TINY)(torch.zeros(9, dtype=torch.long)), r"\(B, N\)"),
+    (lambda: MAE(ViT(**SMALL, classes=10), 16, 1, 2), "classes=0"),
+    (lambda: mae()(images(), torch.zeros(3, 9, dtype=torch.bool)), r"\(3, 9\)"),
+    (lambda: mae()(images(), torch.tensor([[True, False, False, False]] * 2 + [[True, True, False, False]])), "same number"),
+    (lambda: MODELS["clip"][0]()(images(), torch.zeros(3, 6, dtype=torch.long)), "end_token=49"),
+    (lambda: at_resolution(ViT(**SMALL), 10), "image_size=10"),
+    (lambda: interpolate_positions(torch.randn(1, 4, 8), 4), "square"),
+])
+def test_bad_input_is_named(make, word):
+    with pytest.raises(ValueError, match=word):
+        make()
