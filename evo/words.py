@@ -1,0 +1,116 @@
+"""What do word vectors know? Nearest neighbours, analogies, and agreement with people's judgement of similarity.
+
+Nothing here asks where the vectors come from: a WordVectors is a list of words and a matrix.
+"""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+JUDGEMENTS = {"WordSim-353": "wordsim353.tsv", "SimLex-999": "simlex999.txt"}  # both travel with gensim
+
+
+class WordVectors:
+    """words: list of V words; vectors: (V, D). Directions count and lengths do not: rows are brought to length 1."""
+
+    def __init__(self, words, vectors):
+        vectors = torch.as_tensor(vectors).detach().float()
+        if vectors.ndim != 2 or len(words) != len(vectors):
+            raise ValueError(f"{len(words)} words need vectors of shape ({len(words)}, D), got {tuple(vectors.shape)}")
+        self.words, self.vectors = list(words), F.normalize(vectors, dim=1)
+        self.index = {word: i for i, word in enumerate(self.words)}
+
+    def __contains__(self, word):
+        return word in self.index
+
+    def __len__(self):
+        return len(self.words)
+
+    def __getitem__(self, word):
+        """A word's vector (D,), or those of a list of words (N, D)."""
+        return self.vectors[self.ids(word)]
+
+    def ids(self, words):
+        """Number of a word, or (N,) numbers of a list of words; KeyError names the words that have no vector."""
+        unknown = [word for word in ([words] if isinstance(words, str) else words) if word not in self.index]
+        if unknown:
+            raise KeyError(f"no vector for {', '.join(map(repr, unknown[:5]))}: not seen in training, or rarer than min_count")
+        return self.index[words] if isinstance(words, str) else torch.tensor([self.index[word] for word in words])
+
+    def similarity(self, a, b):
+        """Cosine of two words' vectors."""
+        return float(self[a] @ self[b])
+
+    def nearest(self, word, k=10):
+        """The k nearest other words, [(word, cosine), ...]. word: a word, or a vector (D,)."""
+        vector = self[word] if isinstance(word, str) else F.normalize(word, dim=0)
+        cosines = self.vectors @ vector
+        if isinstance(word, str):
+            cosines[self.ids(word)] = -torch.inf
+        top = cosines.topk(min(k, len(self)))
+        return [(self.words[i], float(c)) for c, i in zip(top.values, top.indices.tolist())]
+
+    def analogy(self, a, b, c, k=1):
+        """a is to b as c is to ...? 3CosAdd: the k words x nearest to b - a + c, the three asked about left out."""
+        found = self.nearest(self[b] - self[a] + self[c], k + 3)
+        return [(word, cosine) for word, cosine in found if word not in (a, b, c)][:k]
+
+
+def analogies(vectors, questions, offset=True, exclude=True):
+    """How well (a, b, c, d) questions are answered: {"accuracy": ..., "mrr": mean of 1 / rank of d}.
+
+    offset=False is the baseline of Linzen (2016): the nearest neighbours of b or c, whichever is nearer to d, with no
+    arithmetic at all. exclude=False lets a, b and c be answers as well. Questions with unknown words must be left out before.
+    """
+    if not questions:
+        raise ValueError("questions is empty: give (a, b, c, d) tuples of words that have vectors")
+    a, b, c, d = (vectors.ids(column) for column in zip(*questions))
+    E = vectors.vectors
+    guesses = [E[b] - E[a] + E[c]] if offset else [E[b], E[c]]
+    rank = torch.stack([_rank(E, guess, d, torch.stack([a, b, c], 1) if exclude else None) for guess in guesses]).amin(0)
+    return {"accuracy": (rank == 1).double().mean().item(), "mrr": (1 / rank.double()).mean().item()}
+
+
+def _rank(vectors, guess, answer, excluded=None, size=256):
+    """1 for the nearest. vectors (V, D), guess (Q, D), answer (Q,), excluded (Q, n) -> (Q,)."""
+    ranks = []
+    for i in range(0, len(guess), size):
+        cosines = guess[i : i + size] @ vectors.T
+        own = cosines.gather(1, answer[i : i + size, None])
+        if excluded is not None:
+            cosines.scatter_(1, excluded[i : i + size], -torch.inf)
+        ranks.append((cosines > own).sum(1) + 1)
+    return torch.cat(ranks)
+
+
+def judgements(name):
+    """Pairs of words with people's rating: [(a, b, rating), ...]. name: "WordSim-353" or "SimLex-999"."""
+    from gensim.test.utils import datapath
+
+    if name not in JUDGEMENTS:
+        raise ValueError(f"unknown judgements {name!r}: choose among {', '.join(JUDGEMENTS)}")
+    with open(datapath(JUDGEMENTS[name]), encoding="utf-8") as file:
+        rows = [line.split("\t") for line in file if not line.startswith("#")]
+    return [(a.lower(), b.lower(), float(rating)) for a, b, rating in rows]
+
+
+def agreement(vectors, pairs):
+    """Spearman's rank correlation of cosine and people's rating, over the pairs (a, b, rating) whose words are known."""
+    known = [(vectors.similarity(a, b), rating) for a, b, rating in pairs if a in vectors and b in vectors]
+    if len(known) < 2:
+        raise ValueError(f"only {len(known)} of {len(pairs)} pairs have vectors for both words: a correlation needs two")
+    cosine, rating = (_ranks(np.array(column)) for column in zip(*known))
+    return float(np.corrcoef(cosine, rating)[0, 1])
+
+
+def _ranks(x):
+    """Ranks, equal numbers sharing the mean of theirs."""
+    _, where, count = np.unique(x, return_inverse=True, return_counts=True)
+    last = count.cumsum()
+    return (last - (count - 1) / 2)[where]
+
+
+def neighbour_precision(vectors, words, labels, k=10):
+    """Share of each word's k nearest neighbours, among `words` themselves, that carry its label. -> float."""
+    E, labels = vectors[words], torch.as_tensor(labels)
+    cosines = (E @ E.T).fill_diagonal_(-torch.inf)
+    return (labels[cosines.topk(k).indices] == labels[:, None]).double().mean().item()
