@@ -144,7 +144,7 @@ def build(notebook, path, run=True, url=None):
         if run and cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     if run:
-        seconds = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         try:
             seconds = execute(notebook, path, report=progress)

@@ -1,0 +1,113 @@
+"""How chapters are executed and stored: the same bytes every time, and never half."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import build  # noqa: E402
+import execute  # noqa: E402
+
+URL = "https://github.com/some/where"
+SOURCES = [
+    "this is replaced",
+    "import sys\nfrom tqdm import tqdm\nfor i in tqdm(range(3)):\n    print(i)\nprint('warning', file=sys.stderr)",
+    "import matplotlib.pyplot as plt\nfrom matplotlib_inline.backend_inline import set_matplotlib_formats\nset_matplotlib_formats('svg')",
+    "plt.rcParams['svg.hashsalt'] = 'evo'\nplt.plot([1, 2])\nplt.show()",
+    "{'b', }",
+]
+
+
+def small(*sources):
+    cells = [nbformat.v4.new_code_cell(s) for s in sources]
+    cells[-1].metadata = nbformat.from_dict({"alt": "a line that goes up", "tags": ["hide-cell"], "collapsed": True})
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n"), *cells])
+
+
+def test_two_runs_store_the_same_bytes(tmp_path):
+    paths = [tmp_path / folder / "small.ipynb" for folder in ("one", "two")]
+    for path in paths:
+        execute.build(small(*SOURCES), path, url=URL)
+    one, two = (path.read_bytes() for path in paths)
+    assert one == two
+    notebook = nbformat.reads(one.decode(), as_version=4)
+    assert [cell.id for cell in notebook.cells] == [f"small-{i:03d}" for i in range(6)]
+    assert [c.execution_count for c in notebook.cells[1:]] == [1, 2, 3, 4, 5]
+    assert notebook.cells[1].source == execute.first_cell(URL)
+    assert [o.get("name", "data") for o in notebook.cells[2].outputs] == ["stdout"], "progress bars are not stored"
+    assert "image/svg+xml" in notebook.cells[4].outputs[0].data and b"<dc:date>" not in one
+    assert notebook.cells[5].metadata == {"tags": ["hide-cell"], "mystnb": {"image": {"alt": "a line that goes up"}}}
+    assert dict(notebook.metadata) == execute.METADATA, "no version of Python, no name of a machine"
+
+
+def test_normalising_again_changes_nothing(tmp_path):
+    path = tmp_path / "small.ipynb"
+    execute.build(small("", "1 + 1"), path, url=URL)
+    before = path.read_bytes()
+    execute.build(nbformat.read(path, as_version=4), path, run=False, url=URL)
+    assert path.read_bytes() == before
+
+
+def test_a_failing_cell_is_shown_and_nothing_is_written(tmp_path, capsys):
+    path = tmp_path / "small.ipynb"
+    path.write_text("what was here before")
+    with pytest.raises(SystemExit):
+        execute.build(small("", "x = 1", "x / 0"), path, url=URL)
+    err = capsys.readouterr().err
+    assert "cell 3 (small-003) failed" in err and "ZeroDivisionError" in err and "not written" in err
+    assert path.read_text() == "what was here before"
+    assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
+
+
+def test_the_first_cell_installs_on_colab_only():
+    """Elsewhere it must not even look like an installation: the magic stands under the condition."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    code = TransformerManager().transform_cell(execute.first_cell(URL))
+    calls = []
+    shell = type("Shell", (), {"run_line_magic": lambda self, *a: calls.append(a)})()
+    exec(code, {"get_ipython": lambda: shell})
+    assert calls == []
+    sys.modules["google.colab"] = sys
+    try:
+        exec(code, {"get_ipython": lambda: shell})
+    finally:
+        del sys.modules["google.colab"]
+    assert [name for name, _ in calls] == ["pip", "pip"]
+    assert f"--no-deps git+{URL} d2l==1.0.3" in calls[0][1]
+
+
+def test_an_unknown_chapter_lists_the_known_ones():
+    with pytest.raises(SystemExit, match="the chapters are"):
+        execute.find("no-such-chapter")
+
+
+def test_the_website_check_finds_what_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text("root: book/index\nparts:\n- chapters:\n  - file: book/a\n  - file: book/b\n    sections:\n    - file: book/c\n")
+    html = tmp_path / "html"
+    (html / "book").mkdir(parents=True)
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "HTML", html)
+    assert build.pages() == ["book/index", "book/a", "book/b", "book/c"]
+    for name in ("index", "a", "b", "extra"):
+        (html / "book" / f"{name}.html").write_text("<h1>Title<a>#</a></h1></html>")
+    (html / "book" / "b.html").write_text("<h1>Tit")
+    (html / "searchindex.js").write_text('["book/index", "book/a", "book/b"]')
+    assert build.problems() == [
+        "book/b: the page is cut off or has no title",
+        "book/c: no page was built",
+        "book/c: not in the search index",
+        "book/extra: built, but not in _toc.yml",
+    ]
+
+
+@pytest.mark.parametrize("target, says", [("chapter", "make chapter C=mae"), ("repository", "make repository URL=https://")])
+def test_make_says_what_it_needs(target, says):
+    command = ["make", "-s", "-o", ".venv/.installed", target, "C=", "URL="]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and says in done.stdout
