@@ -41,7 +41,7 @@ zoo: $(READY)
 	@$(PY) book/_ext/execute.py $(C)
 
 bench: $(READY)
-	@$(PY) -m tests.benchmarks
+	@$(PY) tests/benchmarks/run.py
 
 colab: $(READY)
 	@$(PY) tests/colab/run.py $(C)

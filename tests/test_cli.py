@@ -100,7 +100,10 @@ def test_a_mistake_gives_one_sentence(arguments, says, capsys):
     assert says in err and err.startswith("evo: ") and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("gpus, wanted, says", [(0, 0, "at least one"), (0, 100_000, "no GPU"), (2, 3, "use --devices 2"), (1, 8, "has 1 GPU;")])
+@pytest.mark.parametrize(
+    "gpus, wanted, says",
+    [(0, 0, "at least one"), (0, 100_000, "no GPU"), (2, 3, "use --devices 2"), (1, 8, "has 1 GPU;")],
+)
 def test_a_device_that_is_not_there(gpus, wanted, says, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)

@@ -10,7 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import build  # noqa: E402
 import execute  # noqa: E402
 
 URL = "https://github.com/some/where"
@@ -85,25 +84,6 @@ def test_the_first_cell_installs_on_colab_only():
 def test_an_unknown_chapter_lists_the_known_ones():
     with pytest.raises(SystemExit, match="the chapters are"):
         execute.find("no-such-chapter")
-
-
-def test_the_website_check_finds_what_is_missing(tmp_path, monkeypatch):
-    (tmp_path / "_toc.yml").write_text("root: book/index\nparts:\n- chapters:\n  - file: book/a\n  - file: book/b\n    sections:\n    - file: book/c\n")
-    html = tmp_path / "html"
-    (html / "book").mkdir(parents=True)
-    monkeypatch.setattr(build, "ROOT", tmp_path)
-    monkeypatch.setattr(build, "HTML", html)
-    assert build.pages() == ["book/index", "book/a", "book/b", "book/c"]
-    for name in ("index", "a", "b", "extra"):
-        (html / "book" / f"{name}.html").write_text("<h1>Title<a>#</a></h1></html>")
-    (html / "book" / "b.html").write_text("<h1>Tit")
-    (html / "searchindex.js").write_text('["book/index", "book/a", "book/b"]')
-    assert build.problems() == [
-        "book/b: the page is cut off or has no title",
-        "book/c: no page was built",
-        "book/c: not in the search index",
-        "book/extra: built, but not in _toc.yml",
-    ]
 
 
 @pytest.mark.parametrize("target, says", [("chapter", "make chapter C=mae"), ("repository", "make repository URL=https://")])

@@ -21,7 +21,9 @@ def seconds(module, before="math"):
     return best
 
 
-@pytest.mark.parametrize("module", ["evo", "evo.blocks, evo.masking, evo.objectives", "evo.models.clip, evo.models.mae", "evo.train, evo.zoo"])
+@pytest.mark.parametrize(
+    "module", ["evo", "evo.blocks, evo.masking, evo.objectives", "evo.models.clip, evo.models.mae", "evo.train, evo.zoo"]
+)
 def test_import_is_quick(module):
     assert seconds(module) < LIMIT
 

@@ -144,9 +144,11 @@ def test_what_the_package_imports_is_declared():
     declared = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
     for path in (ROOT / "evo").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for top in {module.split(".")[0] for module in modules} - {"evo"} - optional - sys.stdlib_module_names:
-                assert canonicalize_name(names.get(top, top)) in declared, f"{path.name} imports {top}, which pyproject.toml does not require"
+                needed = canonicalize_name(names.get(top, top))
+                assert needed in declared, f"{path.name} imports {top}, which pyproject.toml does not require"
 
 
 def environment(python):
@@ -188,4 +190,4 @@ def test_what_is_installed_is_what_is_locked():
         if requirement.marker and not requirement.marker.evaluate():
             continue
         version = distribution(requirement.name).version.split("+")[0]
-        assert requirement.specifier.contains(version), f"{requirement.name} {version} is installed, {requirement} is locked: make clean .venv"
+        assert requirement.specifier.contains(version), f"{requirement.name} {version} is installed, not {requirement}: rm -rf .venv"

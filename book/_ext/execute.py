@@ -182,6 +182,7 @@ def find(name):
 def collect_claims():
     """Write book/claims.yml from what the executed chapters displayed: the verdicts come from cells, not from a hand."""
     import yaml
+
     from evo import claims
 
     entries = claims.collect(chapters().values())

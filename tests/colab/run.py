@@ -73,7 +73,8 @@ def main():
     print(text)
     if str(VENV) not in text:
         sys.exit("make colab: the package was not installed by the chapter's first cell")
-    print(f"{name} runs: {installed - start:.0f} s for the image, {time.perf_counter() - installed:.0f} s for the chapter with its first cell")
+    seconds = time.perf_counter() - installed
+    print(f"{name} runs: {installed - start:.0f} s for the image, {seconds:.0f} s for the chapter with its first cell")
 
 
 if __name__ == "__main__":
