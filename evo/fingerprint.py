@@ -124,6 +124,8 @@ class _Walk:
     def add_function(self, f):
         if not _ours(f.__module__) or f.__module__ in MACHINERY:
             return self.put("library", f.__module__, f.__qualname__)
+        while hasattr(f, "__wrapped__") and not _ours(f.__globals__["__name__"]):
+            f = f.__wrapped__  # what torch.no_grad() and other decorators of libraries hold; their name stands in the source
         tree = _syntax(f)
         self.put("function", _dump(tree))
         for node in ast.walk(tree):  # imports inside the function

@@ -124,6 +124,19 @@ def test_what_cannot_be_hashed_is_named(monkeypatch):
         fingerprint(*[lambda: 1, lambda: 2])
 
 
+def test_a_decorator_of_a_library_is_looked_through(monkeypatch):
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__)
+
+    @torch.no_grad()
+    def decorated():
+        return 1
+
+    def plain():
+        return 1
+
+    assert fingerprint(decorated) == fingerprint(decorated) != fingerprint(plain)
+
+
 # ---- memoised and proved
 
 
