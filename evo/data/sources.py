@@ -306,16 +306,12 @@ def run(command, folder, must=True):
         raise ValueError((done.stderr.strip() or f"{command[0]} failed").splitlines()[-1])
 
 
-def from_pool(dataset, folder, archive="http://deb.debian.org/debian"):
-    """The same packages by plain download: for machines without apt, or with another release."""
-    download({f"{archive}/pool/main/{path}": hash for path, hash in dataset.packages.items()}, folder)
+def from_snapshot(dataset, folder):
+    """The same packages from Debian's archive of every package there ever was: for machines without apt."""
+    archive = "https://snapshot.debian.org/archive/debian/20250520T000000Z/pool/main/"
+    download({archive + path: hash for path, hash in dataset.packages.items()}, folder)
     for package in folder.glob("*.deb"):
         unpack(package, folder)
-
-
-def from_snapshot(dataset, folder):
-    """Debian's archive of every package there ever was, for the years to come."""
-    from_pool(dataset, folder, "https://snapshot.debian.org/archive/debian/20250520T000000Z")
 
 
 def unpack(package, folder):
@@ -339,6 +335,5 @@ def locate(folder, name):
 SOURCES = {
     "the official address": from_official,
     "this machine's Debian mirror": from_apt,
-    "deb.debian.org": from_pool,
-    "snapshot.debian.org": from_snapshot,
+    "Debian's archive": from_snapshot,
 }
