@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+LAYER_NORM = partial(nn.LayerNorm, eps=1e-6)
+
 
 def causal_mask(n, device=None):
     """(n, n), True where position i may attend to position j: j <= i.
@@ -33,7 +35,7 @@ class Attention(nn.Module):
     def __init__(self, dim, heads):
         super().__init__()
         if heads < 1 or dim % heads:
-            raise ValueError(f"heads={heads} does not divide dim={dim}: every head gets dim / heads numbers")
+            raise ValueError(f"heads={heads} does not divide dim={dim}, as it must")
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
@@ -41,16 +43,17 @@ class Attention(nn.Module):
     def split(self, x):
         """(B, N, D) -> queries, keys, values, each (B, H, N, D/H)."""
         B, N, D = x.shape
-        return [t.view(B, N, self.heads, D // self.heads).transpose(1, 2) for t in self.qkv(x).chunk(3, -1)]
+        parts = self.qkv(x).chunk(3, dim=-1)  # 3 x (B, N, D)
+        return [part.view(B, N, self.heads, D // self.heads).transpose(1, 2) for part in parts]
 
     def forward(self, x, mask=None):
         q, k, v = self.split(x)
         causal = mask is causal_mask
-        y = F.scaled_dot_product_attention(q, k, v, None if causal else mask, is_causal=causal)  # (B, H, N, D/H)
-        return self.proj(y.transpose(1, 2).flatten(2))
+        y = F.scaled_dot_product_attention(q, k, v, None if causal else mask, is_causal=causal)
+        return self.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
 
     def weights(self, x, mask=None):
-        """Who attends to whom, by the formula: softmax(q k^T / sqrt(D/H)), (B, H, N, N), rows sum to one."""
+        """Who attends to whom, by the formula: softmax(q k^T / sqrt(D/H)), (B, H, N, N)."""
         q, k, _ = self.split(x)
         scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
         if mask is causal_mask:
@@ -67,7 +70,7 @@ class Block(nn.Module):
     the branch (GPT-2, iGPT, ViT and after). `norm` is called with dim, `activation` with nothing.
     """
 
-    def __init__(self, dim, heads, norm_first=True, norm=partial(nn.LayerNorm, eps=1e-6), activation=nn.GELU):
+    def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU):
         super().__init__()
         self.norm_first = norm_first
         self.norm1 = norm(dim)
@@ -86,12 +89,13 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """A stack of blocks: (B, N, D) -> (B, N, D). It knows nothing of words, pixels or losses.
 
-    With norm_first=True the last block's output has not been normalised yet, so one more norm follows.
+    With norm_first=True the output of the last block is not normalised yet: one more norm follows.
     """
 
-    def __init__(self, dim, depth, heads, norm_first=True, norm=partial(nn.LayerNorm, eps=1e-6), activation=nn.GELU):
+    def __init__(self, dim, depth, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU):
         super().__init__()
-        self.blocks = nn.ModuleList(Block(dim, heads, norm_first, norm, activation) for _ in range(depth))
+        blocks = [Block(dim, heads, norm_first, norm, activation) for _ in range(depth)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = norm(dim) if norm_first else nn.Identity()
 
     def forward(self, x, mask=None):
@@ -100,7 +104,7 @@ class Encoder(nn.Module):
         return self.norm(x)
 
     def layers(self, x, mask=None):
-        """What every block gives, before the last norm: a list of (B, N, D), for probing layer by layer."""
+        """What every block gives, before the last norm: a list of (B, N, D), for probing."""
         outputs = []
         for block in self.blocks:
             x = block(x, mask)
@@ -109,12 +113,15 @@ class Encoder(nn.Module):
 
     def attentions(self, x, mask=None):
         """The attention weights of every block: a list of (B, H, N, N)."""
-        inputs = [x, *self.layers(x, mask)[:-1]]
-        return [b.attn.weights(b.norm1(x) if b.norm_first else x, mask) for b, x in zip(self.blocks, inputs)]
+        maps = []
+        for block in self.blocks:
+            maps.append(block.attn.weights(block.norm1(x) if block.norm_first else x, mask))
+            x = block(x, mask)
+        return maps
 
 
 class PatchEmbedding(nn.Module):
-    """Images (B, C, S, S) -> patches (B, (S/P)^2, D), row by row: one linear map, the same for every patch.
+    """Images (B, C, S, S) -> patches (B, (S/P)^2, D), row by row, by the same linear map for each.
 
     A patch is read in the order rows, columns, channels. Elsewhere the same map is written as a
     P x P convolution of stride P.
@@ -123,8 +130,9 @@ class PatchEmbedding(nn.Module):
     def __init__(self, image_size, patch_size, channels, dim, bias=True):
         super().__init__()
         if patch_size < 1 or image_size % patch_size:
-            raise ValueError(f"image_size={image_size} is not divisible by patch_size={patch_size}: "
-                             "resize or pad the images, or choose another patch")
+            raise ValueError(
+                f"image_size={image_size} is not divisible by patch_size={patch_size}: "
+                "resize or pad the images, or choose another patch")
         self.image_size, self.patch_size, self.channels = image_size, patch_size, channels
         self.grid = image_size // patch_size
         self.proj = nn.Linear(patch_size**2 * channels, dim, bias=bias)
@@ -132,8 +140,9 @@ class PatchEmbedding(nn.Module):
     def forward(self, images):
         expected = (self.channels, self.image_size, self.image_size)
         if images.ndim != 4 or images.shape[1:] != expected:
-            raise ValueError(f"images have shape {tuple(images.shape)}, but this model reads (batch, channels, "
-                             f"height, width) = (B, {', '.join(map(str, expected))})")
+            raise ValueError(
+                f"images have shape {tuple(images.shape)}, but this model reads "
+                f"(batch, channels, height, width) = (B, {', '.join(map(str, expected))})")
         B, P, G = len(images), self.patch_size, self.grid
-        patches = images.reshape(B, self.channels, G, P, G, P).permute(0, 2, 4, 3, 5, 1)  # (B, G, G, P, P, C)
-        return self.proj(patches.reshape(B, G * G, -1))
+        patches = images.reshape(B, self.channels, G, P, G, P).permute(0, 2, 4, 3, 5, 1)
+        return self.proj(patches.reshape(B, G * G, -1))  # (B, G, G, P, P, C) -> (B, N, D)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 def skip_gram(center, context, negatives):
     """Skip-gram with negative sampling (Mikolov et al. 2013b, eq. 4), mean over the pairs.
 
-    center, context: (B, D), vectors of words seen together; negatives: (B, K, D), of K words drawn at random.
+    center, context (B, D): vectors of words seen together; negatives (B, K, D): of random words.
     """
     seen = F.logsigmoid((center * context).sum(-1))
     drawn = F.logsigmoid(-(negatives @ center.unsqueeze(-1)).squeeze(-1)).sum(-1)
@@ -17,28 +17,33 @@ def skip_gram(center, context, negatives):
 
 
 def next_token(logits, tokens, valid=None):
-    """Mean cross-entropy of each token given those before it. logits (B, N, V), tokens (B, N), valid bool (B, N).
+    """Mean cross-entropy of each token given those before it.
 
-    logits[:, i] are judged by tokens[:, i + 1]; where valid is False (padding) nothing is asked.
+    logits (B, N, V), tokens (B, N), valid bool (B, N). logits[:, i] are judged by tokens[:, i + 1];
+    where valid is False (padding) nothing is asked.
     """
     if valid is not None:
         tokens = tokens.masked_fill(~valid, -100)
-    targets = F.pad(tokens[:, 1:], (0, 1), value=-100)  # shifting the targets spares a copy of the logits
+    targets = F.pad(tokens[:, 1:], (0, 1), value=-100)  # shifting these spares a copy of the logits
     if not (targets >= 0).any():
-        raise ValueError("there is no next token to predict: every sequence is shorter than two valid tokens")
+        raise ValueError("there is no next token to predict: no sequence has two valid tokens")
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
 def masked_cross_entropy(logits, targets, masked):
-    """Mean cross-entropy over hidden tokens. logits (B, N, V), targets (B, N), masked bool (B, N). BERT; BEiT."""
+    """Mean cross-entropy over hidden tokens (BERT; BEiT).
+
+    logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden.
+    """
     _something_hidden(masked)
     return F.cross_entropy(logits[masked], targets[masked])
 
 
 def masked_regression(pred, target, masked, p=2, normalize=False):
-    """Mean |pred - target|^p over hidden patches. pred, target (B, N, P), masked bool (B, N). MAE p=2; SimMIM p=1.
+    """Mean |pred - target|^p over hidden patches: MAE p=2; SimMIM p=1.
 
-    normalize=True first gives every target patch mean 0 and (unbiased) variance 1: MAE, sec. 3, "simple variant".
+    pred, target (B, N, P), masked bool (B, N), True = hidden. normalize=True first gives every
+    target patch mean 0 and (unbiased) variance 1 (MAE, sec. 3, "Reconstruction target").
     """
     _something_hidden(masked)
     if normalize:
@@ -50,20 +55,27 @@ def masked_regression(pred, target, masked, p=2, normalize=False):
 
 def _something_hidden(masked):
     if not masked.any():
-        raise ValueError("nothing is hidden: `masked` is False everywhere, so there is nothing to predict; "
-                         "raise the mask ratio (round(ratio * N) must be at least 1)")
+        raise ValueError(
+            "nothing is hidden: `masked` is False everywhere, so there is nothing to predict; "
+            "raise the mask ratio (round(ratio * N) must be at least 1)")
 
 
 def clip_loss(logits):
-    """Which caption belongs to which image, and the reverse (Radford et al. 2021, fig. 3). (B, B), pairs on the diagonal."""
+    """Which caption belongs to which image, and the reverse (Radford et al. 2021, fig. 3).
+
+    logits (B, B): row i is an image, column j a caption, the pairs stand on the diagonal.
+    """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}: row i and column i must be a pair, so (B, B)")
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, but pairs need (B, B)")
     pairs = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
 
 
 def nt_xent(z0, z1, temperature=0.5):
-    """SimCLR's loss (Chen et al. 2020, eq. 1): find the other view of the same image among 2B - 1. z0, z1 (B, D)."""
+    """Find the other view of the same image among 2B - 1 (SimCLR, Chen et al. 2020, eq. 1).
+
+    z0, z1 (B, D): two views, row by row.
+    """
     if temperature <= 0:
         raise ValueError(f"temperature={temperature} must be greater than 0")
     z = F.normalize(torch.cat([z0, z1]), dim=1)

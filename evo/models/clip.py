@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021): an image encoder and a text encoder learn which caption belongs to which image."""
+"""CLIP (Radford et al. 2021): two encoders learn which caption belongs to which image."""
 import math
 from functools import partial
 
@@ -13,7 +13,7 @@ from evo.models.vit import ViT
 
 
 class ImageTower(ViT):
-    """CLIP's ViT: one more norm in front of the encoder, no bias for the patches, the sigmoid form of GELU."""
+    """CLIP's ViT: one more norm before the encoder, patches without bias, sigmoid GELU."""
 
     def __init__(self, image_size, patch_size, channels, dim, depth, heads):
         super().__init__(image_size, patch_size, channels, dim, depth, heads)
@@ -40,22 +40,24 @@ class TextTower(GPT):
 
 @torch.no_grad()
 def init_encoder(encoder, dim):
-    """As the official file does for text (its images keep PyTorch's defaults): what ends a branch shrinks with depth."""
-    end = dim**-0.5 * (2 * len(encoder.blocks)) ** -0.5
+    """As the official text tower; the image tower keeps PyTorch's defaults there."""
+    end = dim**-0.5 * (2 * len(encoder.blocks)) ** -0.5  # what ends a branch shrinks with depth
     for block in encoder.blocks:
-        layers = {block.attn.qkv: dim**-0.5, block.attn.proj: end, block.mlp[0]: (2 * dim) ** -0.5, block.mlp[2]: end}
-        for layer, std in layers.items():
+        stds = {block.attn.qkv: dim**-0.5, block.attn.proj: end,
+                block.mlp[0]: (2 * dim) ** -0.5, block.mlp[2]: end}
+        for layer, std in stds.items():
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
 
 
 class CLIP(nn.Module):
-    """scale * encode_image(images) @ encode_text(tokens).T: row i, column j, how well caption j fits image i.
+    """scale * encode_image(images) @ encode_text(tokens).T: how well caption j fits image i.
 
     images (B, C, S, S), tokens (B', N) ids, each row with an `end_token` -> logits (B, B').
-    `image` is any module images -> (B, image.dim), such as ViT(classes=0) or ImageTower; `text` any with
-    text.features(tokens) -> (B, N, text.dim) that looks back only, such as GPT or TextTower: the feature
-    at the end token, which has read the whole caption, stands for it, and padding behind it is never seen.
+    `image` is any module images -> (B, image.dim), such as ViT(classes=0) or ImageTower; `text`
+    any with text.features(tokens) -> (B, N, text.dim) that looks back only, such as GPT or
+    TextTower: the feature at the (first) end token has read the whole caption and stands for it;
+    padding behind it is never seen.
     """
 
     def __init__(self, image, text, dim, end_token):
@@ -75,14 +77,15 @@ class CLIP(nn.Module):
         """(B, N) ids -> (B, dim), length one."""
         is_end = tokens == self.end_token
         if not torch.compiler.is_compiling() and not is_end.any(1).all():
-            raise ValueError(f"a caption has no end_token={self.end_token}: the feature to compare stands there; "
-                             "append it to every caption, before padding")
+            raise ValueError(
+                f"a caption has no end_token={self.end_token}, where its feature is read: "
+                "append it to every caption, before padding")
         end = is_end.int().argmax(1)  # the first one
         x = self.text.features(tokens)
         return F.normalize(self.text_proj(x[torch.arange(len(x), device=x.device), end]), dim=-1)
 
     def scale(self):
-        """The inverse temperature, learned; "clipped to prevent scaling the logits by more than 100" (sec. 2.5)."""
+        """Learned, "clipped to prevent scaling the logits by more than 100" (sec. 2.5)."""
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(100))
         return self.log_scale.exp()
@@ -93,8 +96,9 @@ class CLIP(nn.Module):
 
 def clip_vit_base_patch32():
     """CLIP ViT-B/32 as released: 151,277,313 parameters."""
-    return CLIP(image=ImageTower(image_size=224, patch_size=32, channels=3, dim=768, depth=12, heads=12),
-                text=TextTower(vocab_size=49_408, length=77, dim=512, depth=12, heads=8), dim=512, end_token=49_407)
+    image = ImageTower(image_size=224, patch_size=32, channels=3, dim=768, depth=12, heads=12)
+    text = TextTower(vocab_size=49_408, length=77, dim=512, depth=12, heads=8)
+    return CLIP(image, text, dim=512, end_token=49_407)
 
 
 OPENAI = [
@@ -141,7 +145,8 @@ TRANSFORMERS = [
 
 def load_openai(model, state_dict):
     """Load OpenAI's CLIP with a ViT (its projections are stored as (in, out))."""
-    renamed = weights.rename(state_dict, OPENAI, drop=r"^(input_resolution|context_length|vocab_size)$")
+    numbers = r"^(input_resolution|context_length|vocab_size)$"
+    renamed = weights.rename(state_dict, OPENAI, drop=numbers)
     for name in ("image_proj.weight", "text_proj.weight"):
         if name in renamed:
             renamed[name] = renamed[name].T

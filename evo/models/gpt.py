@@ -1,4 +1,4 @@
-"""GPT (Radford et al. 2018, 2019): a Transformer that predicts the next token from those before it."""
+"""GPT (Radford et al. 2018, 2019): a Transformer that predicts the next token."""
 from functools import partial
 
 import torch
@@ -8,25 +8,28 @@ from torch import nn
 from evo.blocks import Encoder, causal_mask
 from evo.models import weights
 
+TANH_GELU = partial(nn.GELU, approximate="tanh")
+
 
 class GPT(nn.Module):
-    """features = encoder(embed(tokens), causal_mask); forward compares them with every token's vector.
+    """features = encoder(embed(tokens), causal_mask); the head compares them with every token.
 
-    tokens (B, N) ids, N <= length -> logits (B, N, V). The order is GPT-2's: norm before each branch, tanh GELU,
-    output matrix tied to the token vectors. No dropout.
+    tokens (B, N) ids, N <= length -> logits (B, N, V). As GPT-2: norm before each branch,
+    tanh GELU, output matrix tied to the token vectors; but no dropout.
     """
 
-    def __init__(self, vocab_size, length, dim, depth, heads, activation=partial(nn.GELU, approximate="tanh")):
+    def __init__(self, vocab_size, length, dim, depth, heads, activation=TANH_GELU):
         super().__init__()
         self.dim, self.length = dim, length
         self.token = nn.Embedding(vocab_size, dim)
         self.position = nn.Embedding(length, dim)
-        self.encoder = Encoder(dim, depth, heads, norm=partial(nn.LayerNorm, eps=1e-5), activation=activation)
+        norm = partial(nn.LayerNorm, eps=1e-5)
+        self.encoder = Encoder(dim, depth, heads, norm=norm, activation=activation)
         self.init_weights()
 
     @torch.no_grad()
     def init_weights(self):
-        """As in GPT-2's release: normal .02, positions .01; what ends a branch is divided by sqrt(2 * depth)."""
+        """As GPT-2: normal .02, positions .01; what ends a branch is divided by sqrt(2 * depth)."""
         blocks = self.encoder.blocks
         nn.init.normal_(self.token.weight, std=0.02)
         nn.init.normal_(self.position.weight, std=0.01)
@@ -41,8 +44,9 @@ class GPT(nn.Module):
     def embed(self, tokens):
         """(B, N) token ids -> (B, N, D), positions added."""
         if tokens.ndim != 2 or tokens.shape[1] > self.length:
-            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids with "
-                             f"N <= length={self.length}: cut the sequences or build it with a greater length")
+            raise ValueError(
+                f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids, "
+                f"N <= length={self.length}: cut the sequences or build it with a greater length")
         return self.token(tokens) + self.position.weight[: tokens.shape[1]]
 
     def features(self, tokens):
@@ -86,5 +90,7 @@ def load_transformers(model, state_dict):
     lm_head is the token matrix once more and is left out; so are the mask buffers of old files.
     """
     renamed = weights.rename(state_dict, TRANSFORMERS, drop=r"^lm_head\.|\.attn\.(masked_)?bias$")
-    return weights.load(model, {name: tensor.T if name.startswith("encoder.blocks.") and tensor.ndim == 2 else tensor
-                                for name, tensor in renamed.items()})
+    for name, tensor in renamed.items():
+        if name.startswith("encoder.blocks.") and tensor.ndim == 2:
+            renamed[name] = tensor.T
+    return weights.load(model, renamed)

@@ -1,4 +1,4 @@
-"""MAE (He et al. 2022): the encoder reads only the visible patches; a small decoder paints the hidden ones."""
+"""MAE (He et al. 2022): encode only the visible patches; a small decoder paints the others."""
 import torch
 from torch import nn
 
@@ -13,9 +13,9 @@ class MAE(nn.Module):
 
     images (B, C, S, S), masked bool (B, N), True = hidden, equally many in every row
     -> pixels of every patch, (B, N, P*P*C), in the order of patchify: (rows, columns, channels).
-    `vit` has no head (classes=0) and, as in the paper, fixed positions (positions=sine_cosine); after
-    pre-training it is what one keeps. Its weights start as ViT's do; the official file differs from
-    that in two details (one Xavier range for the stacked qkv matrix, [CLS] normal .02).
+    `vit` has no head (classes=0) and, as in the paper, fixed positions (positions=sine_cosine);
+    after pre-training it is what one keeps. Its weights start as ViT's do; the official file
+    differs in three details: one Xavier range for the stacked qkv, Xavier for patches, [CLS] normal .02.
     """
 
     def __init__(self, vit, decoder_dim, decoder_depth, decoder_heads):
@@ -32,7 +32,7 @@ class MAE(nn.Module):
 
     @torch.no_grad()
     def init_weights(self):
-        """As in the official file: Xavier for every linear map, zero biases, the mask token normal .02."""
+        """As in the official file: Xavier for linear maps, zero biases, mask token normal .02."""
         for part in (self.enter, self.decoder, self.head):
             for layer in part.modules():
                 if isinstance(layer, nn.Linear):
@@ -43,18 +43,20 @@ class MAE(nn.Module):
     def keep(self, patches, masked):
         """(B, N, D) -> the visible ones, (B, K, D)."""
         if masked.shape != patches.shape[:2]:
-            raise ValueError(f"masked has shape {tuple(masked.shape)}, but there are {tuple(patches.shape[:2])} patches")
+            raise ValueError(
+                f"masked has shape {tuple(masked.shape)} for {tuple(patches.shape[:2])} patches")
         return patches.gather(1, visible(masked)[..., None].expand(-1, -1, patches.shape[-1]))
 
     def features(self, images, masked):
-        """Only visible patches are encoded: (B, C, S, S), bool (B, N) -> (B, 1 + K, D), [CLS] first."""
-        return self.vit.encode(self.keep(self.vit.add_positions(self.vit.embed(images)), masked))
+        """Only visible patches are encoded: (B, C, S, S), bool (B, N) -> (B, 1 + K, D)."""
+        patches = self.vit.add_positions(self.vit.embed(images))
+        return self.vit.encode(self.keep(patches, masked))
 
     def fill(self, z, masked):
-        """Every token back to its place, mask tokens into the gaps: (B, 1 + K, D') -> (B, 1 + N, D')."""
-        cls = torch.zeros_like(masked[:, :1])
-        place = visible(torch.cat([cls, masked], dim=1), count=z.shape[1])[..., None].expand_as(z)
-        gaps = self.mask_token.to(z.dtype).expand(len(z), 1 + masked.shape[1], -1)
+        """Tokens back in place, mask tokens in the gaps: (B, 1 + K, D') -> (B, 1 + N, D')."""
+        masked = torch.cat([torch.zeros_like(masked[:, :1]), masked], dim=1)  # [CLS] is visible
+        place = visible(masked, count=z.shape[1])[..., None].expand_as(z)
+        gaps = self.mask_token.to(z.dtype).expand(*masked.shape, -1)
         return gaps.scatter(1, place, z)
 
     def decode(self, z, masked):
@@ -67,7 +69,7 @@ class MAE(nn.Module):
 
 
 class MAEWithMaskTokens(MAE):
-    """What MAE argues against (table 1c): as in BERT and BEiT the encoder reads mask tokens where patches are hidden."""
+    """What MAE argues against (table 1c): as in BERT and BEiT the encoder reads mask tokens too."""
 
     def __init__(self, vit, decoder_dim, decoder_depth, decoder_heads):
         super().__init__(vit, decoder_dim, decoder_depth, decoder_heads)
@@ -85,7 +87,7 @@ class MAEWithMaskTokens(MAE):
 
 
 def mae_vit_base_patch16():
-    """MAE with ViT-B/16 and the default decoder of 8 blocks, 512 wide: 111,907,840 parameters, positions included."""
+    """MAE with ViT-B/16 and a decoder of 8 blocks: 111,907,840 parameters, positions counted."""
     vit = ancestor.ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12,
                        positions=ancestor.sine_cosine)
     return MAE(vit, decoder_dim=512, decoder_depth=8, decoder_heads=16)
@@ -122,7 +124,7 @@ TRANSFORMERS = [
 
 
 def load_official(model, state_dict):
-    """Load facebookresearch/mae's MaskedAutoencoderViT, encoder and decoder (the "model" entry of the file)."""
+    """Load facebookresearch/mae's MaskedAutoencoderViT with its decoder (the file's "model")."""
     return weights.load(model, weights.rename(state_dict, OFFICIAL))
 
 

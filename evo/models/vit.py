@@ -1,4 +1,4 @@
-"""ViT (Dosovitskiy et al. 2021): a Transformer encoder that reads an image as a sentence of patches."""
+"""ViT (Dosovitskiy et al. 2021): an encoder that reads an image as a sentence of patches."""
 from copy import deepcopy
 
 import torch
@@ -15,7 +15,7 @@ def learned(grid, dim):
 
 
 def sine_cosine(grid, dim):
-    """Fixed positions for MAE: dim/4 sines and cosines of the column, then of the row; [CLS] is zero.
+    """Fixed positions for MAE: sines and cosines of the column, then of the row; zero for [CLS].
 
     (1, 1 + grid^2, dim), never trained, but counted and saved as in the official file.
     """
@@ -30,14 +30,15 @@ def sine_cosine(grid, dim):
 
 
 class ViT(nn.Module):
-    """features = encode(add_positions(embed(images))); descendants cut this chain and hide patches in between.
+    """features = encode(add_positions(embed(images))); descendants cut this chain between links.
 
-    images (B, C, S, S) -> logits (B, classes); classes=0 drops the head and gives the feature of [CLS], (B, D).
+    images (B, C, S, S) -> logits (B, classes); without a head (classes=0) [CLS]'s feature, (B, D).
     `positions` makes the table: `learned` (the paper) or `sine_cosine` (MAE).
     No dropout: the paper needs it for training on ImageNet alone, and small models here do not.
     """
 
-    def __init__(self, image_size, patch_size, channels, dim, depth, heads, classes=0, positions=learned):
+    def __init__(self, image_size, patch_size, channels, dim, depth, heads, classes=0,
+                 positions=learned):
         super().__init__()
         self.dim = dim
         self.patch = PatchEmbedding(image_size, patch_size, channels, dim)
@@ -49,14 +50,15 @@ class ViT(nn.Module):
 
     @torch.no_grad()
     def init_weights(self):
-        """As in the official JAX code: Xavier in the blocks, LeCun for the patches, a head that starts at zero."""
+        """As the official JAX code: Xavier in the blocks, LeCun for patches, zero for the head."""
         for block in self.encoder.blocks:
             query, key, value = block.attn.qkv.weight.chunk(3)
-            for matrix in (query, key, value, block.attn.proj.weight, block.mlp[0].weight, block.mlp[2].weight):
+            up, down = block.mlp[0], block.mlp[2]
+            for matrix in (query, key, value, block.attn.proj.weight, up.weight, down.weight):
                 nn.init.xavier_uniform_(matrix)
             for layer in (block.attn.qkv, block.attn.proj):
                 nn.init.zeros_(layer.bias)
-            for layer in (block.mlp[0], block.mlp[2]):
+            for layer in (up, down):
                 nn.init.normal_(layer.bias, std=1e-6)
         nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.in_features**-0.5)
         nn.init.zeros_(self.patch.proj.bias)
@@ -77,7 +79,7 @@ class ViT(nn.Module):
         return torch.cat([cls, patches], dim=1)
 
     def encode(self, patches):
-        """Any number of patches that know their positions, (B, K, D) -> (B, 1 + K, D), [CLS] first."""
+        """Any number of patches with positions, (B, K, D) -> (B, 1 + K, D), [CLS] first."""
         return self.encoder(self.prepend_cls(patches))
 
     def features(self, images):
@@ -94,7 +96,8 @@ class ViT(nn.Module):
 
 def vit_base_patch16(classes=1000):
     """ViT-B/16 at 224 px (table 1): 86,567,656 parameters with 1,000 classes."""
-    return ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12, classes=classes)
+    return ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12,
+               classes=classes)
 
 
 def with_head(vit, classes):
@@ -107,7 +110,7 @@ def with_head(vit, classes):
 
 
 def interpolate_positions(position, grid):
-    """Stretch a table of positions over a finer grid: (1, 1 + g^2, D) -> (1, 1 + grid^2, D), [CLS] kept (sec. 3.2)."""
+    """Stretch a table over another grid (sec. 3.2): (1, 1 + g^2, D) -> (1, 1 + grid^2, D)."""
     old = round((position.shape[1] - 1) ** 0.5)
     if old**2 != position.shape[1] - 1:
         raise ValueError(f"{position.shape[1] - 1} positions are not a square grid")
@@ -117,9 +120,10 @@ def interpolate_positions(position, grid):
 
 
 def at_resolution(vit, image_size):
-    """A copy of a trained ViT that reads larger images with patches of the same size, for fine-tuning (sec. 3.2)."""
+    """A copy of a trained ViT for larger images, with patches of the same size (sec. 3.2)."""
     if image_size % vit.patch.patch_size:
-        raise ValueError(f"image_size={image_size} is not divisible by patch_size={vit.patch.patch_size}")
+        raise ValueError(
+            f"image_size={image_size} is not divisible by patch_size={vit.patch.patch_size}")
     copy = deepcopy(vit)
     copy.patch.image_size, copy.patch.grid = image_size, image_size // vit.patch.patch_size
     position = interpolate_positions(vit.position.detach(), copy.patch.grid)
@@ -164,17 +168,17 @@ TORCHVISION = [
 
 
 def load_timm(model, state_dict):
-    """Load a ViT of timm, or the official MAE encoder. With classes=0 the file's head is left out."""
+    """Load timm's ViT, or the official MAE encoder; with classes=0 without the file's head."""
     return _load(model, weights.rename(state_dict, TIMM))
 
 
 def load_transformers(model, state_dict):
-    """Load transformers.ViTForImageClassification or ViTModel. With classes=0 the file's head is left out."""
+    """Load transformers.ViTForImageClassification or ViTModel; with classes=0 without a head."""
     return _load(model, weights.rename(state_dict, TRANSFORMERS, drop=r"^(vit\.)?pooler\."))
 
 
 def load_torchvision(model, state_dict):
-    """Load torchvision.models.VisionTransformer (vit_b_16 ...). With classes=0 the file's head is left out."""
+    """Load torchvision.models.VisionTransformer (vit_b_16 ...); with classes=0 without its head."""
     return _load(model, weights.rename(state_dict, TORCHVISION))
 
 

@@ -3,7 +3,7 @@ import re
 
 import torch
 
-# The inside of a block in transformers' ViT and ViTMAE. Left: as in the published files and as in transformers >= 5.
+# A block of transformers' ViT and ViTMAE, as in the published files and as in transformers >= 5.
 TRANSFORMERS_VIT_BLOCK = [
     (r"\.layernorm_before\.", ".norm1."),
     (r"\.layernorm_after\.", ".norm2."),
@@ -16,9 +16,10 @@ TRANSFORMERS_VIT_BLOCK = [
 
 
 def rename(state_dict, rules, drop=None):
-    """Apply every (pattern, replacement) in order to every name; `drop` matches names without meaning here (buffers).
+    """Apply every (pattern, replacement) in order to every name, but to those that match `drop`.
 
-    Queries, keys and values become one matrix, and a convolution over patches (D, C, P, P) a matrix (D, P*P*C).
+    Queries, keys and values become one matrix; a convolution over patches (D, C, P, P) becomes
+    the matrix (D, P*P*C).
     """
     renamed = {}
     for name, tensor in state_dict.items():
@@ -31,7 +32,7 @@ def rename(state_dict, rules, drop=None):
 
 
 def stack_qkv(state_dict):
-    """x.q.weight, x.k.weight, x.v.weight (or query, key, value; or bias) -> x.qkv.weight; what is incomplete stays."""
+    """x.q.weight, x.k.weight, x.v.weight (or query, key, value; or bias) -> x.qkv.weight."""
     stacked = dict(state_dict)
     for name in state_dict:
         found = re.fullmatch(r"(.*\.)q(uery)?\.(weight|bias)", name)
@@ -46,17 +47,19 @@ def stack_qkv(state_dict):
 
 
 def load(model, renamed):
-    """Copy tensors into the model and return it; one clear error if anything is missing, left over or misshapen."""
+    """Fill the model and return it; one clear error if names are missing, left over, misshapen."""
     wanted = model.state_dict()
     missing = sorted(wanted.keys() - renamed.keys())
     unexpected = sorted(renamed.keys() - wanted.keys())
-    misshapen = [f"{name} {tuple(renamed[name].shape)} instead of {tuple(wanted[name].shape)}"
-                 for name in wanted if name in renamed and renamed[name].shape != wanted[name].shape]
-    problems = [f"{problem}: {_some(names)}" for problem, names in
-                [("missing", missing), ("unexpected", unexpected), ("wrong shape", misshapen)] if names]
+    misshapen = [
+        f"{name} {tuple(renamed[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted if name in renamed and renamed[name].shape != wanted[name].shape]
+    found = {"missing": missing, "unexpected": unexpected, "wrong shape": misshapen}
+    problems = [f"{problem}: {_some(names)}" for problem, names in found.items() if names]
     if problems:
-        raise ValueError(f"these weights do not fit this {type(model).__name__}: {'; '.join(problems)}. "
-                         "Build the model with the sizes of the file and use the loader of its library")
+        raise ValueError(
+            f"these weights do not fit this {type(model).__name__}: {'; '.join(problems)}. "
+            "Build the model with the sizes of the file and use the loader of its library")
     model.load_state_dict(renamed)
     return model
 

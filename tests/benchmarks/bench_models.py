@@ -1,0 +1,148 @@
+"""One training step of ViT, MAE and GPT against timm and transformers: same sizes, same data, one process.
+
+    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 15] [--only vit mae gpt]
+
+A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
+other first, and the ratio is that of the medians; below 1 means that evo is faster. Peak memory is what tensors
+hold at most during a step (parameters, gradients, optimizer, activations, scratch space of kernels), counted from
+the allocator's own events: it is the same in every run and knows nothing of what the libraries import.
+"""
+import argparse
+import json
+import pathlib
+import platform
+import statistics
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from evo.masking import random_mask
+from evo.models.gpt import GPT
+from evo.models.mae import MAE
+from evo.models.vit import ViT, sine_cosine
+from evo.objectives import masked_regression, next_token
+
+SIZE = dict(dim=192, depth=6, heads=3)  # a chapter's size: 64 px, patches of 8, 2.7 million parameters
+HF_SIZE = dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=3, intermediate_size=768)
+
+
+def vit():
+    """timm's VisionTransformer, classification."""
+    import timm
+    images, labels = torch.randn(32, 3, 64, 64), torch.randint(10, (32,))
+    ours = ViT(image_size=64, patch_size=8, channels=3, classes=10, **SIZE)
+    theirs = timm.models.vision_transformer.VisionTransformer(
+        img_size=64, patch_size=8, num_classes=10, embed_dim=192, depth=6, num_heads=3)
+    return [(model, lambda model=model: F.cross_entropy(model(images), labels)) for model in (ours, theirs)]
+
+
+def mae():
+    """transformers' ViTMAEForPreTraining, 75 % hidden, mask and targets made in the step."""
+    import transformers
+    images = torch.randn(32, 3, 64, 64)
+    ours = MAE(ViT(image_size=64, patch_size=8, channels=3, positions=sine_cosine, **SIZE),
+               decoder_dim=96, decoder_depth=2, decoder_heads=3)
+    theirs = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(
+        **HF_SIZE, image_size=64, patch_size=8, decoder_hidden_size=96, decoder_num_hidden_layers=2,
+        decoder_num_attention_heads=3, decoder_intermediate_size=384, mask_ratio=0.75))
+
+    def our_loss():
+        masked = random_mask(32, 64, 0.75)
+        return masked_regression(ours(images, masked), theirs.patchify(images), masked)
+
+    return [(ours, our_loss), (theirs, lambda: theirs(images).loss)]
+
+
+def gpt():
+    """transformers' GPT2LMHeadModel without dropout and with PyTorch's fused tanh GELU (its default is slower)."""
+    import transformers
+    tokens = torch.randint(4096, (16, 128))
+    ours = GPT(vocab_size=4096, length=128, **SIZE)
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(
+        vocab_size=4096, n_positions=128, n_embd=192, n_layer=6, n_head=3, bos_token_id=0, eos_token_id=0,
+        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, activation_function="gelu_pytorch_tanh"))
+    return [(ours, lambda: next_token(ours(tokens), tokens)), (theirs, lambda: theirs(tokens, labels=tokens).loss)]
+
+
+BENCHMARKS = {"vit": vit, "mae": mae, "gpt": gpt}
+
+
+def make_step(model, loss):
+    optimizer = torch.optim.AdamW([p for p in model.train().parameters() if p.requires_grad], 1e-4)
+
+    def step():
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    step()
+    optimizer.zero_grad()
+    step.keeps = [*model.parameters(), *model.buffers(),
+                  *(t for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t))]
+    return step
+
+
+def peak_bytes(step):
+    """The most that tensors hold during one step, from a state without gradients."""
+    for parameter in step.keeps:
+        parameter.grad = None
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        step()
+    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak + sum(t.numel() * t.element_size() for t in step.keeps)
+
+
+def paired_seconds(steps, rounds):
+    """Medians of both sides, which take turns at going first."""
+    seconds = [[], []]
+    for i in range(rounds + 1):
+        for side in ((0, 1), (1, 0))[i % 2]:
+            start = time.perf_counter()
+            steps[side]()
+            seconds[side].append(time.perf_counter() - start)
+    return [statistics.median(times[1:]) for times in seconds]
+
+
+def measure(name, rounds):
+    torch.manual_seed(0)
+    sides = BENCHMARKS[name]()
+    counts = [sum(p.numel() for p in model.parameters()) for model, _ in sides]
+    assert counts[0] == counts[1], f"{name}: {counts} parameters, this is not the same model"
+    steps = [make_step(*side) for side in sides]
+    memory = [peak_bytes(step) for step in steps]
+    seconds = paired_seconds(steps, rounds)
+    return {"model": name, "peer": BENCHMARKS[name].__doc__.rstrip("."), "parameters": counts[0],
+            "milliseconds": round(1000 * seconds[0], 1), "peer_milliseconds": round(1000 * seconds[1], 1),
+            "time_ratio": round(seconds[0] / seconds[1], 3), "megabytes": round(memory[0] / 2**20, 1),
+            "peer_megabytes": round(memory[1] / 2**20, 1), "memory_ratio": round(memory[0] / memory[1], 3)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=pathlib.Path, help="write the numbers here as well")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    rows = [measure(name, args.rounds) for name in args.only]
+    print("| model | against | ms a step | theirs | ratio | peak MB | theirs | ratio |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    for r in rows:
+        print(f"| {r['model']} | {r['peer']} | {r['milliseconds']} | {r['peer_milliseconds']} | **{r['time_ratio']}** "
+              f"| {r['megabytes']} | {r['peer_megabytes']} | **{r['memory_ratio']}** |")
+    if args.json:
+        where = {"torch": torch.__version__, "threads": args.threads, "machine": platform.machine(), "rounds": args.rounds}
+        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
