@@ -66,6 +66,7 @@ clean:
 $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: https://www.python.org/downloads"; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv .venv || { echo "Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
+	@$(PY) -c "import sys; sys.exit(sys.prefix == sys.base_prefix)" || { echo ".venv is no virtual environment: rm -rf .venv"; exit 1; }
 	@echo "installing requirements.txt into .venv (about 3 GB, once)"
 	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
 	index="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}"; \
