@@ -28,7 +28,8 @@ def use_style():
     """Set sizes, colours and, in a notebook, SVG output that is the same on every run."""
     mpl.rcParams.update({
         "figure.figsize": (6.4, 3.6), "figure.dpi": 100, "figure.constrained_layout.use": True,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
+        "axes.spines.top": False, "axes.spines.right": False,
+        "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
         "axes.prop_cycle": mpl.cycler(color=CYCLE), "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 2,
         "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "evo", "image.cmap": "gray",
     })  # fmt: skip
@@ -80,7 +81,8 @@ def bars(values, ax=None, *, ylabel, title="", chance=None, label="{:.2f}"):
         ax.annotate(label.format(y.mean()), (i, y.mean() + (spread or 0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
     if chance is not None:
         ax.axhline(chance, color=COLORS["chance"], linestyle=":", linewidth=1.5)
-        ax.annotate("chance", (len(values) - 0.5, chance), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=COLORS["chance"])
+        place = dict(xytext=(0, 3), textcoords="offset points", ha="right")
+        ax.annotate("chance", (len(values) - 0.5, chance), fontsize=8, color=COLORS["chance"], **place)
     ax.set_xticks(range(len(values)), list(values), rotation=20 if max(map(len, values)) > 12 else 0)
     ax.set(ylabel=ylabel, title=title)
     return ax
@@ -111,7 +113,8 @@ def image_grid(rows, labels=(), titles=(), scale=0.9):
     rows = [list(r) for r in rows]
     width = max(map(len, rows))
     titled = bool(len(titles))
-    fig, axes = plt.subplots(len(rows), width, figsize=(width * scale + (1.2 if len(labels) else 0), len(rows) * scale * (1.25 if titled else 1.05)), squeeze=False)
+    size = (width * scale + (1.2 if len(labels) else 0), len(rows) * scale * (1.25 if titled else 1.05))
+    fig, axes = plt.subplots(len(rows), width, figsize=size, squeeze=False)
     for r, row in enumerate(rows):
         for c, ax in enumerate(axes[r]):
             ax.set(xticks=[], yticks=[])

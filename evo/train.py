@@ -103,7 +103,8 @@ def fit(model, loss_fn, batches, *, steps, lr, name=None, score=None, seed=0, we
         _say(f"{name}: the code, the data or an argument differs from what the zoo's weights were made with, so this trains anew.")
     run, first = _train(model, loss_fn, batches, plan, None, mark=mark, whole=mode != "zoo", label=name, want_first=True)
     if mode in ("record", "always") and _is_main():
-        record = dict(kind="weights", fingerprint=mark, settings=plan, first=first, steps=run.steps, seconds=run.seconds, history=run.history)
+        record = dict(kind="weights", fingerprint=mark, settings=plan, first=first, steps=run.steps, seconds=run.seconds)
+        record["history"] = run.history
         zoo.write(name, record, run.model)  # also rounds run.model's weights, so that the score is that of the entry
         record["score"] = _score(run.model, score, seed)
         zoo.write(name, record, run.model)
@@ -190,7 +191,8 @@ def _train(model, loss_fn, batches, plan, score, mark=None, whole=False, label="
     checkpoint = _checkpoint_path(mark)
     start, losses, spent = _resume(checkpoint, raw, optimizer)
     began = saved = time.perf_counter()
-    bar = tqdm(total=steps, initial=start, desc=label, disable=not accelerator.is_main_process or label == "fit", file=sys.stderr, mininterval=0.5)
+    quiet = not accelerator.is_main_process or label == "fit"
+    bar = tqdm(total=steps, initial=start, desc=label, disable=quiet, file=sys.stderr, mininterval=0.5)
     step = start
     with torch.random.fork_rng():
         while step < steps:
@@ -203,8 +205,8 @@ def _train(model, loss_fn, batches, plan, score, mark=None, whole=False, label="
                 possible = step + int((budget - (now - began)) * (step - start) / (now - began))
                 if possible < steps:
                     if label != "fit":
-                        _say(f"{label}: {steps:,} steps do not fit into {budget:.0f} s here; doing {possible:,}, with the schedule bent to fit. "
-                             "EVO_BUDGET=inf trains whole.")
+                        _say(f"{label}: {steps:,} steps do not fit into {budget:.0f} s here; doing {possible:,}, "
+                             "with the schedule bent to fit. EVO_BUDGET=inf trains whole.")
                     steps = bar.total = max(step, possible)
                 budget = math.inf
             if checkpoint and now - saved > CHECKPOINT_EVERY and accelerator.is_main_process:

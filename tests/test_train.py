@@ -105,7 +105,8 @@ def test_what_the_loss_calls_and_the_globals_it_reads_count(monkeypatch):
 
 @pytest.mark.parametrize("change", [
     dict(model=net(9)), dict(model=net(seed=1)), dict(model=nn.Sequential(*net(), nn.Identity())), dict(loss_fn=loss_with_constant),
-    dict(batches=Batches(X + 1e-6, Y, size=40)), dict(batches=Batches(X, Y, size=41)), dict(seed=1), dict(lr=2e-2), dict(steps=31), dict(clip=None),
+    dict(batches=Batches(X + 1e-6, Y, size=40)), dict(batches=Batches(X, Y, size=41)),
+    dict(seed=1), dict(lr=2e-2), dict(steps=31), dict(clip=None),
 ])  # fmt: skip
 def test_a_changed_layer_loss_datum_or_argument_is_another_run(monkeypatch, change):
     monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__ or str(name).startswith("evo"))

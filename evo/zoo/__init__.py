@@ -120,7 +120,8 @@ def summary():
         r = read(name)
         size = (FOLDER / f"{name}.safetensors").stat().st_size if "sha256" in r else 0
         what = f"{r['steps']} steps" if "steps" in r else f"{len(r['rows'])} runs"
-        rows.append({"name": name, "kind": r["kind"], "what": what, "seconds": round(r["seconds"]), "score": r.get("score"), "MB": size / 1e6})
+        row = {"name": name, "kind": r["kind"], "what": what, "seconds": round(r["seconds"])}
+        rows.append({**row, "score": r.get("score"), "MB": size / 1e6})
     return rows
 
 
