@@ -55,18 +55,18 @@ class WordVectors:
         return [(word, cosine) for word, cosine in found if word not in (a, b, c)][:k]
 
 
-def analogies(vectors, questions, offset=True, exclude=True):
+def analogies(vectors, questions, weights=(-1, 1, 1), exclude=True):
     """How well (a, b, c, d) questions are answered: {"accuracy": ..., "mrr": mean of 1 / rank of d}.
 
-    offset=False is the baseline of Linzen (2016): the nearest neighbours of b or c, whichever is nearer to d, with no
-    arithmetic at all. exclude=False lets a, b and c be answers as well. Questions with unknown words must be left out before.
+    d is looked for near weights . (a, b, c): (-1, 1, 1) is 3CosAdd. Linzen (2016) asks for the same without an offset,
+    which is (0, 1, 1), (0, 1, 0) or (0, 0, 1). exclude=False lets a, b and c be answers as well. Questions with unknown
+    words must be left out before.
     """
     if not questions:
         raise ValueError("questions is empty: give (a, b, c, d) tuples of words that have vectors")
-    a, b, c, d = (vectors.ids(column) for column in zip(*questions))
-    E = vectors.vectors
-    guesses = [E[b] - E[a] + E[c]] if offset else [E[b], E[c]]
-    rank = torch.stack([_rank(E, guess, d, torch.stack([a, b, c], 1) if exclude else None) for guess in guesses]).amin(0)
+    *asked, answer = (vectors.ids(column) for column in zip(*questions))
+    guess = sum(weight * vectors.vectors[ids] for weight, ids in zip(weights, asked))
+    rank = _rank(vectors.vectors, guess, answer, torch.stack(asked, 1) if exclude else None)
     return {"accuracy": (rank == 1).double().mean().item(), "mrr": (1 / rank.double()).mean().item()}
 
 
@@ -80,6 +80,20 @@ def _rank(vectors, guess, answer, excluded=None, size=256):
             cosines.scatter_(1, excluded[i : i + size], -torch.inf)
         ranks.append((cosines > own).sum(1) + 1)
     return torch.cat(ranks)
+
+
+def analogy_questions():
+    """The questions of Mikolov et al. (2013a): {"family": [("boy", "girl", "brother", "sister"), ...], ...}, 14 kinds."""
+    from gensim.test.utils import datapath
+
+    kinds = {}
+    with open(datapath("questions-words.txt"), encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(":"):
+                kind = kinds[line[1:].strip()] = []
+            else:
+                kind.append(tuple(line.lower().split()))
+    return kinds
 
 
 def judgements(name):

@@ -197,7 +197,7 @@ class FastSkipGram:
     happens to be a neighbour; blocks come in random order; Adagrad in place of a falling learning rate.
     """
 
-    BLOCK, BLOCKS, SHARED = 16, 16, 128
+    BLOCK, BLOCKS, SHARED = 16, 24, 128
 
     def __init__(self, corpus, dim=100, window=5, negatives=10, sample=1e-3, lr=0.3, seed=0):
         for name, value in dict(dim=dim, window=window, negatives=negatives, sample=sample, lr=lr).items():

@@ -6,7 +6,7 @@ from gensim.models import KeyedVectors, Word2Vec
 
 from evo.models.word2vec import CBOW, Corpus, HuffmanTree, NegativeSampling, SkipGram, huffman, keep_probability, load_gensim, neighbours
 from evo.tokenizers import Vocab
-from evo.words import JUDGEMENTS, WordVectors, agreement, judgements
+from evo.words import JUDGEMENTS, WordVectors, agreement, analogies, analogy_questions, judgements
 
 DIM, WINDOW, RATE = 16, 3, 0.05
 
@@ -171,3 +171,25 @@ def test_neighbours_and_analogies_are_gensims(known):
         found, theirs = ours.analogy(a, b, c, 5), peer.most_similar(positive=[b, c], negative=[a], topn=5)
         assert [w for w, _ in found] == [w for w, _ in theirs]
         np.testing.assert_allclose([s for _, s in found], [s for _, s in theirs], atol=1e-5)
+
+
+def test_analogy_accuracy_is_gensims():
+    from gensim.test.utils import datapath
+
+    questions = analogy_questions()
+    assert len(questions) == 14 and sum(map(len, questions.values())) == 19_544
+    words = sorted({word for kind in questions.values() for question in kind for word in question})
+    random = np.random.RandomState(0)
+    vectors = dict(zip(words, random.randn(len(words), 20)))
+    for asked in questions.values():  # b = a + what the kind has in common + noise: some answers right, some wrong
+        common = random.randn(20)
+        for a, b in sorted({question[:2] for question in asked}):
+            vectors[b] = vectors[a] + common + random.randn(20) * 0.8
+    vectors = np.array([vectors[word] for word in words], dtype="float32")
+    peer = KeyedVectors(20)
+    peer.add_vectors(words, vectors)
+    _, sections = peer.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=len(words))
+    theirs = {s["section"]: len(s["correct"]) / (len(s["correct"]) + len(s["incorrect"])) for s in sections}
+    ours = {kind: analogies(WordVectors(words, vectors), asked)["accuracy"] for kind, asked in questions.items()}
+    assert all(0.02 < accuracy < 0.98 for accuracy in ours.values())
+    assert {kind: theirs[kind] for kind in ours} == pytest.approx(ours, abs=3e-3)

@@ -1,0 +1,127 @@
+"""Skip-gram with negative sampling against gensim: words a second, and time to gensim's scores.
+
+    python tests/benchmarks/bench_word2vec.py [--json FILE] [--threads 2] [--rounds 3]
+
+Both get the same text, WordNet's entries (words, definition, examples), width 100, window 5, 10 negatives, words seen
+at least five times, frequent words thinned at 1e-3, and in one process the same number of threads. A round is one
+seed: gensim trains its five epochs, ours trains until it has reached both of gensim's correlations with people's
+judgement, WordSim-353 and SimLex-999. The two take turns at going first. Clocks run while training only: building
+the vocabulary and scoring are outside on both sides.
+"""
+import argparse
+import json
+import pathlib
+import platform
+import statistics
+import sys
+import time
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from evo.data.text import tokenize, wordnet
+from evo.models.word2vec import Corpus, FastSkipGram
+from evo.tokenizers import Vocab
+from evo.words import JUDGEMENTS, WordVectors, agreement, judgements
+
+EPOCHS = 5
+SETTINGS = dict(window=5, sample=1e-3)
+
+
+def read():
+    entries = wordnet()
+    return [tokenize(" ; ".join([*words, definition, *examples]))
+            for words, definition, examples in zip(entries.lemmas, entries.definitions, entries.examples)]
+
+
+def scores(words, vectors):
+    vectors = WordVectors(words, vectors)
+    return [agreement(vectors, judgements(name)) for name in JUDGEMENTS]
+
+
+def run_gensim(sentences, corpus, seed, threads):
+    """Five epochs at gensim's own learning rates: seconds of each epoch and the scores at the end."""
+    from gensim.models import Word2Vec
+    from gensim.models.callbacks import CallbackAny2Vec
+
+    class Clock(CallbackAny2Vec):
+        ticks = []
+
+        def on_epoch_begin(self, model):
+            self.ticks.append(-time.perf_counter())
+
+        def on_epoch_end(self, model):
+            self.ticks[-1] += time.perf_counter()
+
+    model = Word2Vec(vector_size=100, sg=1, negative=10, min_count=5, workers=threads, seed=seed, **SETTINGS)
+    model.build_vocab(sentences)
+    assert set(model.wv.index_to_key) == set(corpus.vocab.words)
+    Clock.ticks = []
+    model.train(sentences, total_examples=model.corpus_count, epochs=EPOCHS, callbacks=[Clock()])
+    return Clock.ticks, scores(model.wv.index_to_key, model.wv.vectors)
+
+
+def run_evo(corpus, seed, epochs):
+    """Seconds and scores of every epoch."""
+    model = FastSkipGram(corpus, dim=100, negatives=10, seed=seed, **SETTINGS)
+    seconds, found = [], []
+    for _ in range(epochs):
+        start = time.perf_counter()
+        model.epoch()
+        seconds.append(time.perf_counter() - start)
+        found.append(scores(corpus.vocab.words, model.input))
+    return seconds, found
+
+
+def measure(rounds, threads):
+    sentences = read()
+    words = sum(map(len, sentences))
+    corpus = Corpus(sentences, Vocab(sentences, min_count=5, specials=()))
+    run_evo(Corpus(sentences[:2000], corpus.vocab), 0, 1)  # warm up
+    rows = []
+    for seed in range(rounds):
+        sides = {}
+        for side in ("gensim", "evo") if seed % 2 == 0 else ("evo", "gensim"):
+            sides[side] = run_gensim(sentences, corpus, seed, threads) if side == "gensim" else run_evo(corpus, seed, EPOCHS)
+        (their_seconds, theirs), (seconds, found) = sides["gensim"], sides["evo"]
+        reached = next((i + 1 for i, s in enumerate(found) if s[0] >= theirs[0] and s[1] >= theirs[1]), None)
+        rows.append({
+            "seed": seed,
+            "words_a_second": round(words / statistics.median(seconds)),
+            "gensim_words_a_second": round(words / statistics.median(their_seconds)),
+            "speed_ratio": round(statistics.median(their_seconds) / statistics.median(seconds), 2),
+            "epochs_to_gensims_scores": reached,
+            "seconds_to_gensims_scores": round(sum(seconds[:reached]), 2) if reached else None,
+            "gensim_seconds": round(sum(their_seconds), 2),
+            "time_ratio": round(sum(seconds[:reached]) / sum(their_seconds), 3) if reached else None,
+            "scores_then": [round(s, 3) for s in found[(reached or EPOCHS) - 1]],
+            "scores_after_five": [round(s, 3) for s in found[-1]],
+            "gensim_scores": [round(s, 3) for s in theirs],
+        })
+        print(f"seed {seed} done", file=sys.stderr)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=pathlib.Path, help="write the numbers here as well")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    rows = measure(args.rounds, args.threads)
+    pair = "{0[0]:.3f} / {0[1]:.3f}".format
+    print("| seed | words a second | gensim's | ratio | seconds to gensim's scores | gensim's | ratio | WordSim / SimLex | gensim's |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for r in rows:
+        reached = f"{r['seconds_to_gensims_scores']} ({r['epochs_to_gensims_scores']} epochs)" if r["time_ratio"] else "not reached"
+        print(f"| {r['seed']} | {r['words_a_second']:,} | {r['gensim_words_a_second']:,} | **{r['speed_ratio']}** | {reached} "
+              f"| {r['gensim_seconds']} | **{r['time_ratio']}** | {pair(r['scores_then'])} | {pair(r['gensim_scores'])} |")
+    if args.json:
+        where = {"torch": torch.__version__, "threads": args.threads, "machine": platform.machine(), "rounds": args.rounds}
+        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
