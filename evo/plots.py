@@ -131,7 +131,7 @@ def image_grid(rows, labels=(), titles=(), scale=0.9):
 
 
 def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, title="", label="", cmap="viridis", write=None):
-    """A matrix as colours with its scale beside it. matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells."""
+    """A matrix as colours with its scale beside it. matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells; NaN stays empty."""
     ax = ax or plt.subplots()[1]
     matrix = np.asarray(matrix, dtype=float)
     picture = ax.imshow(matrix, cmap=cmap, aspect="auto", interpolation="nearest")
@@ -140,9 +140,10 @@ def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, 
     ax.set_xticks(range(matrix.shape[1]) if xticks is not None else [], xticks if xticks is not None else [])
     ax.set_yticks(range(matrix.shape[0]) if yticks is not None else [], yticks if yticks is not None else [])
     if write:
-        middle = (matrix.max() + matrix.min()) / 2
         for (r, c), v in np.ndenumerate(matrix):
-            ax.text(c, r, write.format(v), ha="center", va="center", fontsize=8, color="white" if v < middle else "#111111")
+            if np.isfinite(v):
+                dark = np.dot(picture.to_rgba(v)[:3], (0.299, 0.587, 0.114)) < 0.5
+                ax.text(c, r, write.format(v), ha="center", va="center", fontsize=8, color="white" if dark else "#111111")
     ax.spines[:].set_visible(False)
     return ax
 
