@@ -163,7 +163,7 @@ def study(trial, grid, *, name, seeds=(0, 1, 2)):
     missing = [job for job in jobs if _key(*job) not in done]
     if missing and mode == "zoo":
         _say(f"{name}: {len(missing)} of {len(jobs)} runs are not in the zoo as the code now stands; they share one time budget.")
-    for setting, seed in tqdm(missing, desc=name, disable=not missing, file=sys.stderr):
+    for setting, seed in tqdm(missing, desc=name, disable=not missing or not _is_main(), file=sys.stderr):
         row = _run_trial(trial, setting, seed, None if mode != "zoo" else _budget() / len(missing))
         done[_key(setting, seed)] = row
         if mode != "zoo":

@@ -22,11 +22,21 @@ def current():
     return yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
 
 
+def tracked():
+    """All files of the repository; in a copy without git's folder, all that are not made or fetched."""
+    git = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    done = subprocess.run(git, cwd=ROOT, capture_output=True, text=True) if (ROOT / ".git").exists() else None
+    if done and done.returncode == 0:
+        paths = [ROOT / name for name in done.stdout.split("\0") if name]
+    else:
+        made = {".venv", "_build", "build", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".ruff_cache"}
+        paths = [p for p in sorted(ROOT.rglob("*")) if not any(q in made or q.endswith(".egg-info") for q in p.relative_to(ROOT).parts)]
+    return [path for path in paths if path.is_file()]
+
+
 def files():
-    """Tracked text files, the only ones that can hold the address."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    kept = {".cff", ".ipynb", ".md", ".py", ".toml", ".yml"}
-    return [ROOT / name for name in listed.split("\0") if Path(name).suffix in kept and (ROOT / name).is_file()]
+    """The text files that can hold the address."""
+    return [path for path in tracked() if path.suffix in {".ipynb", ".md", ".py", ".toml", ".yml"}]
 
 
 def change(text, old, new):
