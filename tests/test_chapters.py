@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 import execute  # noqa: E402
 
-from evo import claims  # noqa: E402
+from evo import claims, zoo  # noqa: E402
 
 CHAPTERS = execute.chapters()
 MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:work|root|home|Users|tmp|private|mnt|opt)/[\w.-]+|[A-Z]:\\Users")
@@ -213,3 +213,11 @@ def test_the_ledger_has_enough_claims_and_plain_verdicts():
         assert claim["verdict"] in claims.VERDICTS.values()
         assert all(claim[key].strip() for key in ("id", "chapter", "text", "source", "reported", "measured")), claim["id"]
     assert {c["verdict"] for c in shown} >= {"holds here", "does not hold at this scale"}, "a book without a negative is not honest"
+
+
+def test_every_entry_of_the_zoo_is_made_by_a_chapter():
+    """nbval replays and scores what the chapters name; an entry that none names would be proved by nobody."""
+    source = "".join(cell.source for path in CHAPTERS.values() for cell in code_cells(nbformat.read(path, as_version=4)))
+    assert [name for name in zoo.names() if f'"{name}"' not in source] == []
+    files = {path.name for path in zoo.FOLDER.iterdir() if path.suffix in (".json", ".safetensors")}
+    assert files == {f"{n}.json" for n in zoo.names()} | {f"{n}.safetensors" for n in zoo.names() if "sha256" in zoo.read(n)}
