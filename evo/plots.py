@@ -131,7 +131,10 @@ def image_grid(rows, labels=(), titles=(), scale=0.9):
 
 
 def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, title="", label="", cmap="viridis", write=None):
-    """A matrix as colours with its scale beside it. matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells; NaN stays empty."""
+    """A matrix as colours with its scale beside it.
+
+    matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells; NaN stays empty.
+    """
     ax = ax or plt.subplots()[1]
     matrix = np.asarray(matrix, dtype=float)
     picture = ax.imshow(matrix, cmap=cmap, aspect="auto", interpolation="nearest")
