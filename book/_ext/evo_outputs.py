@@ -12,6 +12,7 @@ The notebooks on disk stay as they are.
 import html
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from docutils import nodes
@@ -42,10 +43,8 @@ def figure_html(svg, alt, prefix):
     what is written on a picture or a heat map keeps its colour too.
     """
     root = ET.fromstring(svg)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if not isinstance(child.tag, str) or _tag(child) == "metadata":
-                _remove(parent, child)
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
     _unground(root)
     for axes in [node for node in root.iter() if node.get("id", "").startswith("axes_")]:
         _keep_colours_on_pictures(axes)
@@ -66,11 +65,6 @@ def figure_html(svg, alt, prefix):
 
 def _tag(node):
     return node.tag.rsplit("}", 1)[-1] if isinstance(node.tag, str) else ""
-
-
-def _remove(parent, child):
-    """Remove a comment or a metadata block; the text behind it is white space."""
-    parent.remove(child)
 
 
 def _pixels(length):
@@ -231,22 +225,41 @@ def label(key):
     return html.escape(text[:1].upper() + text[1:])
 
 
-TITLES = ("title", "name", "model", "chapter")
+LABELS = {  # the fields of a card (evo.claims.CARD_FIELDS), in their order
+    "year": "Year", "paper": "Paper", "tokens": "Tokens", "encoder": "Encoder", "objective": "Objective", "mask": "Mask",
+    "changed": "What changed from its ancestor", "data": "Data here", "data_paper": "Data in the paper", "size": "Size here",
+    "size_paper": "Size in the paper", "cpu_seconds": "To train everything, on a CPU", "gpu_seconds": "On a GPU",
+    "simplified": "Simplified",
+}
 
 
 def card_title(card):
-    return next((str(card[key]) for key in TITLES if card.get(key)), "Chapter card")
+    return str(card.get("chapter") or card.get("title") or "Chapter card")
+
+
+def fields(card):
+    """(name, label, value) of what the card says, in one order: JSON keeps none."""
+    order = list(LABELS)
+    for name in sorted(card, key=lambda key: (order.index(key) if key in order else len(order), key)):
+        value = card[name]
+        if name in ("chapter", "title", "id") or value in (None, "", [], {}):
+            continue
+        yield name, LABELS.get(name) or label(name), duration(value) if name.endswith("_seconds") else value
+
+
+def duration(seconds):
+    """210 -> 4 minutes."""
+    if not isinstance(seconds, (int, float)):
+        return seconds
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def card_html(card):
-    """The chapter card: one row a field, in the order in which the chapter gave them."""
-    title = card_title(card)
-    rows = "".join(
-        f"<div><dt>{label(key)}</dt><dd>{plain(value)}</dd></div>"
-        for key, value in card.items()
-        if value not in (None, "", [], {}) and str(value) != title and key not in ("id", "url")
-    )
-    return f'<div class="evo-card"><p class="evo-card-title">{plain(title)}</p><dl>{rows}</dl></div>'
+    """The chapter card: one cell a field."""
+    rows = "".join(f"<div><dt>{name}</dt><dd>{plain(value)}</dd></div>" for _, name, value in fields(card))
+    return f'<div class="evo-card"><p class="evo-card-title">{plain(card_title(card))}</p><dl>{rows}</dl></div>'
 
 
 def verdict(claim):
@@ -264,19 +277,40 @@ def badge(claim):
     return f'<span class="evo-verdict {kind}">{VERDICTS[kind]}</span>'
 
 
-def claim_html(claim):
-    """One claim: what the literature says, what is measured here, and the verdict."""
+def claim_facts(claim, names):
+    """Where the claim stands, what was reported and what was measured. `names`: {key of references.bib: words}."""
+    said = {**claim, "source": names.get(claim.get("source"), claim.get("source"))}
     rows = "".join(
-        f"<div><dt>{name}</dt><dd>{plain(claim[key])}</dd></div>"
+        f"<div><dt>{name}</dt><dd>{plain(said[key])}</dd></div>"
         for key, name in (("source", "Source"), ("reported", "Reported"), ("measured", "Measured here"))
-        if claim.get(key) not in (None, "")
+        if said.get(key) not in (None, "")
     )
+    return f"<dl>{rows}</dl>"
+
+
+def claim_html(claim, names):
+    """One claim: what the literature says, what is measured here, and the verdict."""
     identity = html.escape(str(claim.get("id", "")))
     return (
         f'<div class="evo-claim {verdict(claim)}" id="claim-{identity}">'
         f'<p class="evo-claim-head">{badge(claim)}<a class="evo-claim-id" href="#claim-{identity}">{identity}</a></p>'
-        f'<p class="evo-claim-text">{plain(claim.get("text", ""))}</p><dl>{rows}</dl></div>'
+        f'<p class="evo-claim-text">{plain(claim.get("text", ""))}</p>{claim_facts(claim, names)}</div>'
     )
+
+
+def references(path):
+    """{key: "Mikolov et al. 2013"} of a BibTeX file."""
+    from pybtex.database import parse_file
+    from pybtex.richtext import Text
+
+    names = {}
+    for key, entry in parse_file(str(path)).entries.items() if path.exists() else ():
+        people = entry.persons.get("author") or entry.persons.get("editor") or []
+        last = [" ".join([*person.prelast_names, *person.last_names]) for person in people]
+        last = [str(Text.from_latex(name)) for name in last]
+        who = f"{last[0]} et al." if len(last) > 2 else " and ".join(last)
+        names[key] = f"{who} {entry.fields.get('year', '')}".strip()
+    return names
 
 
 # --- notebooks ----------------------------------------------------------------------------------------------
@@ -286,13 +320,17 @@ def joined(source):
     return "".join(source) if isinstance(source, list) else source
 
 
-def rewrite(notebook, docname):
+def rewrite(notebook, docname, names):
     """Rewrite the outputs of `notebook` (its JSON as a dict) in place; return problems in words."""
     problems = []
     slug = re.sub(r"[^a-z0-9]+", "", docname.rsplit("/", 1)[-1].lower())
     count = 0
     for position, cell in enumerate(notebook.get("cells", [])):
-        alt = cell.get("metadata", {}).get("mystnb", {}).get("image", {}).get("alt", "")
+        metadata = cell.setdefault("metadata", {})
+        alt = metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if "hide-cell" in metadata.get("tags", []):
+            prompts = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+            metadata["mystnb"] = {**prompts, **metadata.get("mystnb", {})}
         for output in cell.get("outputs", []):
             data = output.get("data")
             if not data:
@@ -303,7 +341,10 @@ def rewrite(notebook, docname):
             if CARD in data:
                 data["text/html"] = card_html(data.pop(CARD))
             elif CLAIM in data:
-                data["text/html"] = claim_html(data.pop(CLAIM))
+                claim = data.pop(CLAIM)
+                if names and claim.get("source") not in names:
+                    problems.append(f"claim {claim.get('id')}: source {claim.get('source')!r} is not a key of references.bib")
+                data["text/html"] = claim_html(claim, names)
             elif "image/svg+xml" in data:
                 count += 1
                 svg = joined(data.pop("image/svg+xml"))
@@ -321,7 +362,7 @@ def source_read(app, docname, content):
     if not app.env.doc2path(docname).endswith(".ipynb"):
         return
     notebook = json.loads(content[0])
-    for problem in rewrite(notebook, docname):
+    for problem in rewrite(notebook, docname, app.evo_names):
         logger.warning(problem, location=docname, type="evo", subtype="alt")
     content[0] = json.dumps(notebook)
 
@@ -333,7 +374,12 @@ def describe_images(app, doctree):
             logger.warning("image without alt text", location=image, type="evo", subtype="alt")
 
 
+def read_references(app):
+    app.evo_names = references(Path(app.srcdir) / "book" / "references.bib")
+
+
 def setup(app):
+    app.connect("builder-inited", read_references)
     app.connect("source-read", source_read)
     app.connect("doctree-read", describe_images)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 from docutils import nodes
-from evo_outputs import CARD, CLAIM, VERDICTS, badge, card_title, joined, label, plain, verdict
+from evo_outputs import CARD, CLAIM, VERDICTS, badge, card_title, claim_facts, joined, label, plain, references, verdict
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -103,14 +103,14 @@ def counts(claims):
 
 # --- the evolution map ----------------------------------------------------------------------------------------
 
-PITCH, ROW, WIDTH, HEIGHT, LEFT, TOP = 116, 56, 102, 42, 7, 62
+PITCH, ROW, WIDTH, HEIGHT, LEFT, TOP = 121, 56, 98, 42, 8, 62
 
 
 def corner(node):
     return LEFT + node["column"] * PITCH, TOP + node["row"] * ROW
 
 
-def wrapped(title, limit=16):
+def wrapped(title, limit=13):
     """At most two lines, broken at the space that makes them most equal."""
     if len(title) <= limit:
         return [title]
@@ -269,7 +269,7 @@ class Chapters(Made):
         claims = ledger(self.source / "book" / "claims.yml")
         here = {page["doc"]: page for page in chapters(self.source)}
         parts = []
-        for number, page in enumerate(here.values(), start=1):
+        for page in here.values():
             node = next((n for n in nodes_ if f"book/{n['chapter']}" == page["doc"]), None)
             if node is None:
                 self.warn(f"evolution.yml has no node that opens {page['doc']}")
@@ -296,21 +296,21 @@ def dots(claims):
 
 
 class Table(Made):
-    """Fields that most cards have become columns, in the order of the first card."""
+    """The cards of all chapters: one row a model, the columns in which their history shows."""
 
-    WIDE = ("simplified", "source", "seconds", "title", "id", "url", "question", "data_paper")
+    COLUMNS = {
+        "year": "Year", "tokens": "Tokens", "encoder": "Encoder", "objective": "Objective", "mask": "Hidden or masked",
+        "changed": "What changed",
+    }
 
     def html(self):
         rows = [(page, card) for page in chapters(self.source) for card in page["cards"]]
         if not rows:
             return '<p class="evo-none">No chapter has a card yet.</p>'
-        keys = [k for k in rows[0][1] if sum(k in card for _, card in rows) > len(rows) / 2 and k not in self.WIDE]
-        name = card_title(rows[0][1])
-        keys = [key for key in keys if rows[0][1][key] != name]
-        head = "".join(f'<th scope="col">{label(key)}</th>' for key in keys)
+        head = "".join(f'<th scope="col">{name}</th>' for name in self.COLUMNS.values())
         body = "".join(
             f'<tr><th scope="row"><a href="doc:{page["doc"]}">{plain(card_title(card))}</a></th>'
-            + "".join(f"<td>{plain(card.get(key, ''))}</td>" for key in keys)
+            + "".join(f'<td class="{key}">{plain(card.get(key, ""))}</td>' for key in self.COLUMNS)
             + "</tr>"
             for page, card in rows
         )
@@ -341,22 +341,17 @@ class Ledger(Made):
             f"{words} <b>{n}</b></label>"
             for kind, words, n in [("all", "all", len(claims)), *((k, w, number[k]) for k, w in VERDICTS.items())]
         )
-        groups = "".join(self.group(page, claims, places) for page in chapters(self.source) if page["claims"])
+        names = references(self.source / "book" / "references.bib")
+        groups = "".join(self.group(page, claims, places, names) for page in chapters(self.source) if page["claims"])
         return f'<div class="evo-ledger"><fieldset><legend>Show</legend>{choices}</fieldset>{groups}</div>'
 
     @staticmethod
-    def group(page, claims, places):
+    def group(page, claims, places, names):
         own = [claim for claim in claims if places[claim["id"]] == page["doc"]]
         rows = "".join(
             f'<li class="evo-row {verdict(claim)}"><div class="evo-row-verdict">{badge(claim)}</div>'
             f'<div><p class="evo-row-text"><a href="doc:{page["doc"]}#claim-{html.escape(str(claim["id"]))}">'
-            f"{plain(claim['text'])}</a></p><dl>"
-            + "".join(
-                f"<div><dt>{name}</dt><dd>{plain(claim[key])}</dd></div>"
-                for key, name in (("source", "Source"), ("reported", "Reported"), ("measured", "Measured here"))
-                if claim.get(key) not in (None, "")
-            )
-            + "</dl></div></li>"
+            f"{plain(claim['text'])}</a></p>{claim_facts(claim, names)}</div></li>"
             for claim in own
         )
         return (

@@ -58,8 +58,9 @@ def slim_page(text, is_search):
     for name in SEARCH_SCRIPTS:
         tag = re.compile(rf'<script(?![^>]*defer)([^>]*src="[^"]*{re.escape(name)}[^"]*")></script>')
         text = tag.sub(r"<script defer\1></script>" if is_search else "", text)
-    text = re.sub(r'<script(?![^>]*(?:defer|async))([^>]*src="[^"]*_static/[^"]*")></script>', r"<script defer\1></script>", text)
-    return text
+    late = re.compile(r'<script(?![^>]*(?:defer|async|documentation_options))([^>]*src="[^"]*_static/[^"]*")></script>')
+    text = late.sub(r"<script defer\1></script>", text)
+    return text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')  # its children are no items
 
 
 def slim(app, exception):

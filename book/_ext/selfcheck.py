@@ -48,6 +48,19 @@ def toc_files(toc):
     return found
 
 
+def claims(path):
+    """The claims of claims.yml: whatever is a mapping with a text, at any depth."""
+
+    def walk(data):
+        if isinstance(data, dict) and "text" in data:
+            yield data
+        elif isinstance(data, (dict, list)):
+            for item in data.values() if isinstance(data, dict) else data:
+                yield from walk(item)
+
+    return list(walk(yaml.safe_load(path.read_text(encoding="utf8")))) if path.exists() else []
+
+
 def loads(page):
     """(files the page loads from this site, addresses it loads from elsewhere)."""
     parser = Assets()

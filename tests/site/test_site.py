@@ -1,0 +1,325 @@
+"""The built website in a real browser: nothing from outside, everything reachable, readable in both themes.
+
+The site is built first if it is missing or older than its sources. Chromium is the one on PATH.
+"""
+
+import functools
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import selfcheck  # noqa: E402
+
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+PAGES = selfcheck.toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8")))
+CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
+THEMES = ("light", "dark")
+pytestmark = pytest.mark.site
+
+
+def sources():
+    kinds = ("*.md", "*.ipynb", "*.yml", "*.bib", "*.css", "*.py", "*.json")
+    book = [path for kind in kinds for path in (ROOT / "book").rglob(kind) if "__pycache__" not in path.parts]
+    return [ROOT / "_config.yml", ROOT / "_toc.yml", *book]
+
+
+def build_if_needed():
+    page = SITE / "book" / "index.html"
+    newest = max(path.stat().st_mtime for path in sources())
+    if not page.exists() or page.stat().st_mtime < newest:
+        done = subprocess.run([sys.executable, ROOT / "book" / "_ext" / "build.py"], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address():
+    build_if_needed()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "the tests of the website need Chromium on PATH (Debian: apt-get install chromium)"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A page that lets nothing outside through and remembers what went wrong."""
+
+    def __init__(self, browser, address, theme="light", width=1280, height=900):
+        self.address, self.outside, self.errors = address, [], []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+        )
+        self.context.route("**/*", self.gate)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("response", lambda r: r.status >= 400 and self.errors.append(f"{r.status} {r.url}"))
+
+    def gate(self, route):
+        if route.request.url.startswith((self.address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(route.request.url)
+            route.abort()
+
+    def open(self, name):
+        self.page.goto(f"{self.address}{name}.html", wait_until="load")
+        return self.page
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.context.close()
+        if error[0] is None:
+            assert self.outside == [], "requests to the outside"
+            assert self.errors == [], "errors on the console"
+
+
+def test_website_is_whole(address):
+    assert selfcheck.problems() == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_loads_from_here_alone_and_without_error(browser, address, name):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(name)
+        assert page.locator("article h1").first.inner_text().strip()
+        assert page.title().strip()
+        assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some(f => f.family.includes('Inter') && f.status == 'loaded'))")
+        broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetParent).map(i => i.src)")
+        assert broken == []
+        images = page.locator("article img").evaluate_all("all => all.filter(i => !i.alt.trim()).map(i => i.src)")
+        assert images == []
+
+
+def test_front_door_leads_to_the_start_page(browser, address):
+    with Visitor(browser, address) as visitor:
+        visitor.page.goto(address)
+        visitor.page.wait_for_url("**/book/index.html")
+
+
+def test_next_leads_through_the_whole_book_and_previous_back(browser, address):
+    with Visitor(browser, address) as visitor:
+        page, seen = visitor.open(PAGES[0]), [PAGES[0]]
+        for link, count in ((".right-next", len(PAGES) - 1), (".left-prev", len(PAGES) - 1)):
+            for _ in range(count):
+                page.locator(f".prev-next-footer {link}").click()
+                seen.append(page.url.removeprefix(visitor.address).removesuffix(".html"))
+        assert seen == PAGES + PAGES[-2::-1]
+
+
+def test_sidebar_opens_every_page(browser, address):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(PAGES[0])
+        for name in PAGES[1:] + PAGES[:1]:
+            links = page.locator(".bd-sidebar-primary nav.bd-links a").evaluate_all("all => all.map(a => a.href)")
+            assert f"{visitor.address}{name}.html" in [link.split("#")[0] for link in links], name
+            target = links.index(next(link for link in links if link.split("#")[0].endswith(f"/{name}.html")))
+            page.locator(".bd-sidebar-primary nav.bd-links a").nth(target).click()
+            page.wait_for_url(f"**/{name}.html*")
+
+
+def test_every_local_link_leads_somewhere(address):
+    wrong, anchors = [], {}
+    for path in [SITE / f"{name}.html" for name in PAGES]:
+        for link in re.findall(r'href="([^"]+)"', path.read_text(encoding="utf8")):
+            if re.match(r"[a-z]+:", link):
+                continue
+            target, _, anchor = link.replace("&amp;", "&").partition("#")
+            file = (path.parent / unquote(target.split("?")[0])).resolve() if target else path
+            if not file.exists():
+                wrong.append(f"{path.stem}: {link}")
+            elif anchor and file.suffix == ".html":
+                if file not in anchors:
+                    anchors[file] = set(re.findall(r'\sid="([^"]+)"', file.read_text(encoding="utf8")))
+                if unquote(anchor) not in anchors[file]:
+                    wrong.append(f"{path.stem}: {link}")
+    assert wrong == []
+
+
+def test_search_finds_a_page_offline(browser, address):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(PAGES[0])
+        page.keyboard.press("Control+k")
+        field = page.locator("#pst-search-dialog input[name=q]")
+        field.fill("seeds verdict")
+        field.press("Enter")
+        page.wait_for_url("**/search.html?q=*")
+        page.wait_for_selector("#search-results li a")
+        found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        assert any("how-to.html" in link for link in found), found
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_mathematics_is_drawn_with_local_fonts(browser, address, name):
+    source = (ROOT / f"{name}.ipynb").read_text(encoding="utf8")
+    cells = [cell for cell in json.loads(source)["cells"] if cell["cell_type"] == "markdown"]
+    if not re.search(r"\$[^$]+\$", "".join("".join(cell["source"]) for cell in cells)):
+        return  # a chapter without a formula has nothing to draw
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(name)
+        assert page.locator("article .katex").count() > 0
+        assert page.locator("article .katex-error").count() == 0
+        assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some(f => f.family.includes('KaTeX') && f.status == 'loaded'))")
+        assert "MathJax" not in page.content()
+
+
+LUMINANCE = """
+colour => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b;
+}"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_text_and_figures_follow_the_theme(browser, address, theme):
+    with Visitor(browser, address, theme) as visitor:
+        for name in PAGES:
+            page = visitor.open(name)
+            assert page.evaluate("document.documentElement.dataset.theme") == theme
+            ground = page.evaluate(f"({LUMINANCE})(getComputedStyle(document.body).backgroundColor)")
+            ink = page.evaluate(f"({LUMINANCE})(getComputedStyle(document.querySelector('article p')).color)")
+            assert contrast(ground, ink) > 4.5, name
+            assert (ground > 0.5) == (theme == "light")
+            figures = page.locator(".evo-figure svg").evaluate_all(
+                f"""all => all.map(svg => ({{
+                    label: svg.getAttribute('aria-label'),
+                    inks: [...svg.querySelectorAll('text, [id*="matplotlib.axis"] use')].filter(t => !t.closest('[fill="#000000"]'))
+                        .map(t => getComputedStyle(t).fill).filter(c => c.startsWith('rgb')).slice(0, 40).map({LUMINANCE}),
+                    grounds: [...svg.querySelectorAll('[id$="-patch_1"] path')].map(p => getComputedStyle(p).fill)}}))"""
+            )
+            for figure in figures:
+                assert figure["label"] and figure["label"] != "Figure"
+                assert figure["grounds"][:1] in ([], ["none"]), figure["label"]
+                if figure["inks"]:
+                    best = max(contrast(ground, one) for one in figure["inks"])
+                    assert best > 7, f"{name}: {figure['label']}"
+            for picture in page.locator(".cell_output img").all():
+                assert picture.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def contrast(one, other):
+    high, low = max(one, other), min(one, other)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_theme_button_changes_the_theme(browser, address):
+    with Visitor(browser, address) as visitor:
+        page, seen = visitor.open(PAGES[0]), set()
+        for _ in range(3):
+            page.locator(".theme-switch-button:visible").first.click()
+            seen.add(page.evaluate("document.documentElement.dataset.theme"))
+        assert seen == set(THEMES)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_colab_button_opens_this_chapter(browser, address, name):
+    repository = CONFIG["repository"]
+    owner = repository["url"].removeprefix("https://github.com/").strip("/")
+    expected = f"https://colab.research.google.com/github/{owner}/blob/{repository['branch']}/{name}.ipynb"
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(name)
+        links = page.locator("a[href*='colab.research.google.com']").evaluate_all("all => all.map(a => a.href)")
+        assert links and set(links) == {expected}
+        page.locator(".dropdown-launch-buttons button").click()
+        assert page.locator(f"a[href='{expected}']").first.is_visible()
+
+
+def test_claims_and_ledger_lead_to_each_other(browser, address):
+    claims = ROOT / "book" / "claims.yml"
+    count = len(selfcheck.claims(claims))
+    with Visitor(browser, address) as visitor:
+        page = visitor.open("book/ledger")
+        rows = page.locator(".evo-row")
+        assert rows.count() == count
+        for kind in ("holds", "fails", "untestable"):
+            shown = page.locator(f".evo-row.{kind}").count()
+            page.locator(f"label.{kind}").click()
+            assert page.locator(".evo-row:visible").count() == shown
+        page.locator("label.all").click()
+        assert page.locator(".evo-row:visible").count() == count
+        if count:
+            rows.first.locator("a").click()
+            page.wait_for_selector(".evo-claim:target")
+
+
+def test_map_opens_each_chapter_by_keyboard(browser, address):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open("book/index")
+        links = page.locator(".evo-map a.open").evaluate_all("all => all.map(a => a.href.baseVal)")
+        opened = {str((SITE / "book" / link).resolve().relative_to(SITE).with_suffix("")) for link in links}
+        assert opened == set(CHAPTERS)
+        assert page.locator(".evo-chapters a").count() == len(CHAPTERS)
+        if links:
+            page.locator(".evo-map a.open").first.focus()
+            page.keyboard.press("Enter")
+            page.wait_for_url(f"**/{links[0]}")
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_phone_needs_no_sideways_scrolling(browser, address, name):
+    with Visitor(browser, address, width=390, height=844) as visitor:
+        page = visitor.open(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = page.evaluate(
+            """[...document.querySelectorAll('article *')].filter(e => {
+                 const r = e.getBoundingClientRect();
+                 if (!r.width || r.right <= 391) return false;
+                 for (let p = e.parentElement; p; p = p.parentElement)
+                   if (/auto|scroll|hidden|clip/.test(getComputedStyle(p).overflowX) && p.getBoundingClientRect().right <= 391) return false;
+                 return true; }).map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 5)"""
+        )
+        assert wide == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_accessible(browser, address, name, theme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    with Visitor(browser, address, theme) as visitor:
+        page = visitor.open(name)
+        rules = {} if theme == "light" else {"runOnly": ["color-contrast"]}  # only the colours differ between themes
+        options = {"resultTypes": ["violations"], "preload": False, **rules}
+        found = Axe().run(page, options=options).response["violations"]
+        serious = [
+            f"{rule['id']}: {node['html'][:160]} {node.get('any', [{}])[0].get('message', '') if node.get('any') else ''}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"][:4]
+        ]
+        assert serious == []
