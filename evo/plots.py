@@ -11,6 +11,8 @@ COLORS = {
     "raw input": "#8a7f72",
     "untrained": "#b0a48f",
     "bag of words": "#6b7f8f",
+    "logistic regression": "#6b7f8f",
+    "naive Bayes": "#a05a7a",
     "word2vec": "#c98500",
     "gensim": "#7d9a3a",
     "CNN": "#2a9d8f",
