@@ -350,6 +350,9 @@ def rewrite(notebook, docname, names):
                 svg = joined(data.pop("image/svg+xml"))
                 data.pop("image/png", None)
                 data["text/html"] = figure_html(svg, alt or "Figure", f"{slug}{count}-")
+            elif re.search(r'<div class="(highlight|output_html)">', joined(data.get("text/html", ""))):
+                shown = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)  # IPython.display.Code
+                data["text/html"] = f'<div class="evo-source">{shown.replace("output_html", "highlight", 1)}</div>'
             elif "text/html" in data and "<table" in joined(data["text/html"]):
                 table = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)
                 data["text/html"] = (
