@@ -361,23 +361,44 @@ class Ledger(Made):
 
 
 class Speed(Made):
+    """benchmarks.json, as `make bench` writes it: {"device", "date", ..., "rows": [what, unit, ours, peer, ratio, target]}."""
+
     def html(self):
         data = self.read("benchmarks.json")
         if not data:
             return '<p class="evo-table evo-none">No benchmark has been recorded yet: <code>make bench</code> writes them.</p>'
-        rows = data if isinstance(data, list) else data.get("rows") or data.get("results") or []
-        about = {} if isinstance(data, list) else {k: v for k, v in data.items() if k not in ("rows", "results")}
-        keys = list(dict.fromkeys(key for row in rows for key in row))
-        head = "".join(f'<th scope="col">{label(key)}</th>' for key in keys)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{plain(row.get(key, ''))}</td>" for key in keys) + "</tr>" for row in rows
-        )
-        facts = "".join(f"<div><dt>{label(k)}</dt><dd>{plain(v)}</dd></div>" for k, v in about.items())
+        body = "".join(self.row(row) for row in data["rows"])
+        facts = "".join(f"<div><dt>{label(key)}</dt><dd>{plain(value)}</dd></div>" for key, value in data.items() if key != "rows")
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("What", "evo", "Peer", "Ratio", "Wanted", ""))
         return (
             '<div class="evo-scroll" tabindex="0" role="region" aria-label="Benchmarks">'
-            f'<table class="evo-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-            + (f'<dl class="evo-facts">{facts}</dl>' if facts else "")
+            f'<table class="evo-table evo-speed"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<dl class="evo-facts">{facts}</dl>'
         )
+
+    @staticmethod
+    def row(row):
+        ratio, unit = row.get("ratio"), html.escape(row.get("unit", ""))
+        bound = re.fullmatch(r"at (most|least) ([\d.]+)", str(row.get("target", "")))
+        met = None
+        if bound and ratio is not None:
+            met = ratio <= float(bound[2]) if bound[1] == "most" else ratio >= float(bound[2])
+        kind, word = {True: ("holds", "reached"), False: ("fails", "missed"), None: ("fails", "missed")}[met]
+        return (
+            f'<tr><th scope="row">{plain(row["what"])}</th><td>{amount(row.get("ours"))} {unit}</td>'
+            f'<td>{amount(row.get("peer"))} {unit}<br><small>{plain(row.get("peer_name", ""))}</small></td>'
+            f"<td><b>{amount(ratio)}</b></td><td>{plain(row.get('target', ''))}</td>"
+            f'<td><span class="evo-verdict {kind}">{word}</span></td></tr>'
+        )
+
+
+def amount(value):
+    """A measured number with three digits that mean something."""
+    if value is None:
+        return "–"
+    if not isinstance(value, (int, float)):
+        return plain(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def resolve(app, doctree, docname):
