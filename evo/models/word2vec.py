@@ -197,7 +197,7 @@ class FastSkipGram:
     happens to be a neighbour; blocks come in random order; Adagrad in place of a falling learning rate.
     """
 
-    BLOCK, BLOCKS, SHARED = 16, 24, 128
+    BLOCK, BLOCKS, SHARED = 16, 32, 128
 
     def __init__(self, corpus, dim=100, window=5, negatives=10, sample=1e-3, lr=0.3, seed=0):
         for name, value in dict(dim=dim, window=window, negatives=negatives, sample=sample, lr=lr).items():
@@ -235,10 +235,10 @@ class FastSkipGram:
         self.ascend(self.output, others, to_output)
 
     def ascend(self, table, rows, gradient):
-        """Row-wise Adagrad: table[rows] += lr * gradient / sqrt(all squared gradients of that row so far)."""
+        """Row-wise Adagrad: table[rows] += lr * gradient / sqrt(all squared gradients of that row so far). Uses gradient up."""
         squares = self.squares[id(table)]
-        squares.index_add_(0, rows, gradient.square().mean(1))
-        table.index_add_(0, rows, gradient * (self.lr * squares[rows].rsqrt())[:, None])
+        squares.index_add_(0, rows, gradient.norm(dim=1).square() / gradient.shape[1])
+        table.index_add_(0, rows, gradient.mul_((self.lr * squares[rows].rsqrt())[:, None]))
 
 
 def gradients(centre, others, weight, negatives):
