@@ -327,7 +327,7 @@ class Tally(Made):
         parts = "".join(
             f'<li class="{kind}"><b>{number[kind]}</b> {words}</li>' for kind, words in VERDICTS.items()
         )
-        return f'<ul class="evo-tally"><li><b>{len(claims)}</b> claims measured</li>{parts}</ul>'
+        return f'<ul class="evo-tally"><li><b>{len(claims)}</b> claims of the literature</li>{parts}</ul>'
 
 
 class Ledger(Made):
@@ -419,10 +419,27 @@ def resolve(app, doctree, docname):
         node.children = [nodes.Text(re.sub(r'href="doc:([^"]+)"', address, text))]
 
 
+def run_links(app, pagename, templatename, context, doctree):
+    """Under a chapter's title: run it on Colab, or take the notebook. The addresses are those of the theme's buttons."""
+    options = app.config.html_theme_options
+    if doctree is None or not str(app.env.doc2path(pagename)).endswith(".ipynb") or "</h1>" not in context.get("body", ""):
+        return
+    repository = options["repository_url"].rstrip("/").removeprefix("https://github.com/")
+    path = "/".join(part for part in (options.get("path_to_docs", "").strip("/"), f"{pagename}.ipynb") if part)
+    colab = f"{options['launch_buttons']['colab_url']}/github/{repository}/blob/{options['repository_branch']}/{path}"
+    source = context["pathto"](f"_sources/{pagename}.ipynb", 1)
+    links = (
+        f'<p class="evo-run"><a href="{html.escape(colab)}">Run on Colab</a>'
+        f'<a href="{html.escape(source)}" download>Download the notebook</a></p>'
+    )
+    context["body"] = context["body"].replace("</h1>", "</h1>" + links, 1)
+
+
 def setup(app):
     for name, directive in (
         ("map", Map), ("chapters", Chapters), ("table", Table), ("tally", Tally), ("ledger", Ledger), ("speed", Speed),
     ):
         app.add_directive(f"evo-{name}", directive)
     app.connect("doctree-resolved", resolve)
+    app.connect("html-page-context", run_links)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
