@@ -80,6 +80,7 @@ class Visitor:
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
         )
+        self.context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         self.context.route("**/*", self.gate)
         self.page = self.context.new_page()
         self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
