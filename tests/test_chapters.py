@@ -23,7 +23,7 @@ from evo import claims, zoo  # noqa: E402
 CHAPTERS = execute.chapters()
 MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:work|root|home|Users|tmp|private|mnt|opt)/[\w.-]+|[A-Z]:\\Users")
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
-FENCE = re.compile(r"^(`{3,}|~{3,}|:{3,}).*?^\1\s*$", re.M | re.S)
+CODE = re.compile(r"^(```+|~~~+)(?!\{(?:note|tip|admonition|important|seealso)).*?^\1\s*$", re.M | re.S)
 WORDS_PER_LINE = (7, 12)
 LONGEST_LINE = 100
 
@@ -37,10 +37,15 @@ def lines(cell):
 
 
 def prose(notebook):
-    """The chapter's Markdown without code blocks, directives and formulas."""
-    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    text = re.sub(r"\$\$.*?\$\$", " ", FENCE.sub(" ", text), flags=re.S)
-    return text
+    """What a reader reads: Markdown, written or displayed by a cell, without code blocks and without formulas."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    for cell in code_cells(notebook):
+        texts += [o["data"]["text/markdown"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {})]
+    return re.sub(r"\$\$.*?\$\$", " ", CODE.sub(" ", "\n\n".join(texts)), flags=re.S)
+
+
+def folded(cell):
+    return bool({"hide-cell", "hide-input", "remove-cell"} & set(cell.metadata.get("tags", [])))
 
 
 def references():
@@ -48,16 +53,23 @@ def references():
 
 
 def section(notebook, title):
-    """Cells from the heading whose text contains `title` up to the next heading of that level or above."""
-    found, level = [], None
+    """Cells, cut at their headings, from the heading that matches `title` to the next one of its level or above."""
+    pieces = []
     for cell in notebook.cells:
-        heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
+        if cell.cell_type == "markdown":
+            texts = re.split(r"^(?=#+ )", cell.source, flags=re.M)
+            pieces += [nbformat.v4.new_markdown_cell(text) for text in texts if text.strip()]
+        else:
+            pieces.append(cell)
+    found, level = [], None
+    for piece in pieces:
+        heading = re.match(r"(#+) (.*)", piece.source) if piece.cell_type == "markdown" else None
         if level and heading and len(heading[1]) <= level:
             return found
         if not level and heading and re.search(title, heading[2], re.I):
             level = len(heading[1])
         if level:
-            found.append(cell)
+            found.append(piece)
     return found
 
 
@@ -124,7 +136,7 @@ def lengths(notebook):
         for line in cell.source.splitlines():
             if len(line) > LONGEST_LINE:
                 yield f"{cell.id}: {len(line)} characters in a line: {line[:50]}..."
-    words, total = len(prose(notebook).split()), sum(counts)
+    words, total = len(prose(notebook).split()), sum(len(lines(cell)) for cell in code if not folded(cell))
     if not WORDS_PER_LINE[0] <= round(words / total, 1) <= WORDS_PER_LINE[1]:
         yield f"{words / total:.1f} words of prose a line of code ({words} / {total}), 7 to 12 wanted"
 
