@@ -18,7 +18,7 @@ SOURCES = [
     "import sys\nfrom tqdm import tqdm\nfor i in tqdm(range(3)):\n    print(i)\nprint('warning', file=sys.stderr)",
     "import matplotlib.pyplot as plt\nfrom matplotlib_inline.backend_inline import set_matplotlib_formats\nset_matplotlib_formats('svg')",
     "plt.rcParams['svg.hashsalt'] = 'evo'\nplt.plot([1, 2])\nplt.show()",
-    "{'b', }",
+    "object()",
 ]
 
 
@@ -40,6 +40,7 @@ def test_two_runs_store_the_same_bytes(tmp_path):
     assert notebook.cells[1].source == execute.first_cell(URL)
     assert [o.get("name", "data") for o in notebook.cells[2].outputs] == ["stdout"], "progress bars are not stored"
     assert "image/svg+xml" in notebook.cells[4].outputs[0].data and b"<dc:date>" not in one
+    assert notebook.cells[5].outputs[0].data["text/plain"] == "<object at 0x0>", "no address of this run"
     assert notebook.cells[5].metadata == {"tags": ["hide-cell"], "mystnb": {"image": {"alt": "a line that goes up"}}}
     assert dict(notebook.metadata) == execute.METADATA, "no version of Python, no name of a machine"
 
