@@ -4,7 +4,9 @@ The theme stack brings thebe (with an address of a CDN), 1.5 MB of icon script b
 maps and three search scripts on every page. What is not needed goes; what blocks the parser waits.
 """
 
+import atexit
 import re
+import subprocess
 from pathlib import Path
 
 from sphinx.util import logging
@@ -29,6 +31,15 @@ def use_own_node(app):
     node = next((path for path in (home / "bin" / "node", home / "node.exe") if path.exists()), None)
     if node:
         katex.NODEJS_BINARY = str(node)
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120  # seconds; a busy machine is slow, not wrong
+    katex.Popen = start_node
+
+
+def start_node(*arguments, **options):
+    """A node that ends with the build whatever happens, and does not keep the build's output open."""
+    process = subprocess.Popen(*arguments, stderr=subprocess.DEVNULL, **options)
+    atexit.register(process.kill)
+    return process
 
 
 def drop_thebe(app):
