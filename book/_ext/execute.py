@@ -107,6 +107,7 @@ def execute(notebook, path, timeout=TIMEOUT, report=None):
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=300,
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},

@@ -32,7 +32,7 @@ notebook.cells.append(nbformat.v4.new_code_cell(
     "import evo, IPython, numpy, torch, platform\\n"
     "print('Python', platform.python_version(), 'torch', torch.__version__, 'numpy', numpy.__version__,"
     " 'ipython', IPython.__version__, 'evo', evo.__file__)"))
-NotebookClient(notebook, timeout=1800, kernel_name="python3").execute()
+NotebookClient(notebook, timeout=1800, startup_timeout=300, kernel_name="python3").execute()
 print(notebook.cells[-1].outputs[0].text.strip())
 """
 
@@ -68,7 +68,7 @@ def main():
         copy = Path(shutil.copy(notebook, folder))
         done = subprocess.run([VENV / "bin" / "python", "-c", RUN, copy.name], cwd=folder, env=colab, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        sys.exit(f"make colab: {name} fails on Colab's versions (above)")
+        sys.exit(f"make colab: {name} fails on Colab's versions (above), status {done.returncode}")
     text = done.stdout.strip()
     print(text)
     if str(VENV) not in text:
