@@ -114,19 +114,19 @@ def _unground(root):
 
 
 def _keep_colours_on_pictures(axes):
-    """Text inside the frame of an image or a heat map is chosen for the picture's colours, not the page's."""
+    """Text on an image or a heat map is chosen for the picture's colours, not the page's; other text in a frame gets a halo."""
     images = [n for n in axes.iter() if _tag(n) == "image"]
     meshes = [n for n in axes.iter() if re.match(r"(QuadMesh|PolyQuadMesh)_", n.get("id", ""))]
-    if not images and not meshes:
-        return
     frame = _frame(axes)
     for node in axes:
         if not node.get("id", "").startswith("text_"):
             continue
         place = _place(node)
         inside = frame and place and frame[0] <= place[0] <= frame[2] and frame[1] <= place[1] <= frame[3]
-        if inside:
+        if inside and (images or meshes):
             node.set("data-fixed", "1")
+        elif inside and not any(_style(part).get("fill") for part in node.iter()):
+            node.set("class", "evo-halo")  # it may stand on a bar, whose colour is the same in both themes
 
 
 def _frame(axes):

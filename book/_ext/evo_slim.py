@@ -6,7 +6,9 @@ maps and three search scripts on every page. What is not needed goes; what block
 
 import atexit
 import re
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 from sphinx.util import logging
@@ -32,14 +34,28 @@ def use_own_node(app):
     if node:
         katex.NODEJS_BINARY = str(node)
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120  # seconds; a busy machine is slow, not wrong
-    katex.Popen = start_node
+    katex.KaTeXServer.start_server_process = classmethod(start_node)
 
 
-def start_node(*arguments, **options):
-    """A node that ends with the build whatever happens, and does not keep the build's output open."""
-    process = subprocess.Popen(*arguments, stderr=subprocess.DEVNULL, **options)
+def start_node(server, folder, timeout):
+    """Start node and connect to it: as sphinxcontrib-katex does, but with patience.
+
+    That one connects once when the socket's file is there, which on a busy machine is before anybody listens. And this
+    node ends with the build whatever happens, and does not keep the build's output open.
+    """
+    path, end = folder / "katex.sock", time.monotonic() + timeout
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(server.build_command(socket=path), cwd=folder, **pipes)
     atexit.register(process.kill)
-    return process
+    while time.monotonic() < end and process.poll() is None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except OSError:
+            connection.close()
+            time.sleep(0.01)
+    raise server.timeout_error(timeout)
 
 
 def drop_thebe(app):
