@@ -22,6 +22,10 @@ COLORS = {
     "CLIP": "#8b5fbf",
     "GPT": "#4f9d4f",
     "BERT": "#e07a3f",
+    "Transformer": "#4f9d4f",
+    "LSTM": "#a05a7a",
+    "ELMo": "#a05a7a",
+    "text CNN": "#2a9d8f",
 }
 CYCLE = ["#3b82c4", "#d1495b", "#2a9d8f", "#c98500", "#8b5fbf", "#6b7f8f", "#4f9d4f", "#e07a3f", "#a05a7a", "#7d9a3a"]
 
