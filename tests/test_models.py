@@ -8,6 +8,7 @@ from evo.masking import random_mask
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
 from evo.models.gpt import GPT, gpt2_small
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
+from evo.models.transformer import Transformer
 from evo.models.vit import ViT, at_resolution, interpolate_positions, sine_cosine, vit_base_patch16, with_head
 
 TINY = dict(dim=32, depth=2, heads=4)
@@ -38,6 +39,7 @@ MODELS = {
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
     "vit with fixed positions": (lambda: ViT(**SMALL, classes=10, positions=sine_cosine), lambda n: (images(n),), (10,)),
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
+    "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
     "mae with mask tokens": (lambda: mae(MAEWithMaskTokens), lambda n: (images(n), masked(n)), (4, 48)),
     "clip": (lambda: CLIP(image=ImageTower(**SMALL), text=TextTower(50, 8, **TINY), dim=16, end_token=END),

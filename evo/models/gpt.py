@@ -94,3 +94,63 @@ def load_transformers(model, state_dict):
         if name.startswith("encoder.blocks.") and tensor.ndim == 2:
             renamed[name] = tensor.T
     return weights.load(model, renamed)
+
+
+def step(model, tokens, cache=()):
+    """Read on, after what `cache` has read: logits of tokens (B, N, V), and the grown cache.
+
+    cache: nothing at the start; then keys and values of every block, each (B, H, n, D/H). They
+    never change, because no token sees those behind it: what was read is not computed again.
+    """
+    past = cache[0][0].shape[2] if cache else 0
+    n = past + tokens.shape[1]
+    if n > model.length:
+        raise ValueError(f"{n} tokens, {past} of them in the cache, do not fit into the position "
+                         f"table, length={model.length}")
+    x = model.token(tokens) + model.position.weight[past:n]
+    place = torch.arange(n, device=tokens.device)
+    mask, grown = place <= place[past:, None], []  # the last rows of causal_mask(n)
+    for i, block in enumerate(model.encoder.blocks):
+        q, k, v = block.attn.split(block.norm1(x))
+        if past:
+            k, v = torch.cat([cache[i][0], k], dim=2), torch.cat([cache[i][1], v], dim=2)
+        y = F.scaled_dot_product_attention(q, k, v, mask)
+        x = x + block.attn.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
+        x = x + block.mlp(block.norm2(x))
+        grown.append((k, v))
+    return model.head(model.encoder.norm(x)), grown
+
+
+@torch.no_grad()
+def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, end=None):
+    """Write on: ids (B, N) -> (B, N + steps), or fewer when every row has reached `end`.
+
+    Each token is drawn from softmax(logits / temperature), of the top_k likeliest only where top_k
+    is given; top_k=1 always takes the likeliest. What follows an `end` in its row is `end`.
+    """
+    vocab_size = model.token.num_embeddings
+    if tokens.ndim != 2 or tokens.shape[1] == 0:
+        raise ValueError(f"the prompt has shape {tuple(tokens.shape)}, but generate wants (B, N) ids with "
+                         "a token to go on from: a start token, for instance")
+    if int(tokens.max()) >= vocab_size:
+        raise ValueError(f"the prompt holds id {int(tokens.max())}, but the model knows {vocab_size} "
+                         "tokens: it was built for another vocabulary")
+    if tokens.shape[1] + steps > model.length:
+        raise ValueError(f"a prompt of {tokens.shape[1]} tokens and steps={steps} more do not fit into "
+                         f"length={model.length}: cut the prompt or ask for fewer steps")
+    if temperature <= 0:
+        raise ValueError(f"temperature={temperature} must be above 0; for the likeliest token take top_k=1")
+    if top_k is not None and not 1 <= top_k <= vocab_size:
+        raise ValueError(f"top_k={top_k} must be between 1 and the size of the vocabulary, {vocab_size}")
+    new, cache, ended = tokens, (), tokens.new_zeros(len(tokens), 1, dtype=torch.bool)
+    for _ in range(steps):
+        logits, cache = step(model, new, cache)
+        scores, ids = (logits[:, -1] / temperature).topk(top_k or vocab_size)
+        new = ids.gather(1, torch.multinomial(scores.softmax(-1), 1, generator=generator))
+        if end is not None:
+            new = new.masked_fill(ended, end)
+            ended = new == end
+        tokens = torch.cat([tokens, new], dim=1)
+        if ended.all():
+            break
+    return tokens

@@ -1,0 +1,171 @@
+"""Transformer (Vaswani et al. 2017): a sequence into another one, by attention alone."""
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from evo.blocks import Attention, Block, Encoder, causal_mask
+from evo.models import weights
+
+NORM = partial(nn.LayerNorm, eps=1e-5)
+
+
+def sinusoids(length, dim, device=None):
+    """(N, D), D/2 clock hands: columns 2j and 2j+1 are sine and cosine of place / 10000^(2j/D)."""
+    speed = 10_000 ** (-torch.arange(0, dim, 2, device=device) / dim)
+    angle = torch.arange(length, device=device)[:, None] * speed  # (N, D/2)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :dim]
+
+
+class CrossAttention(Attention):
+    """Attention whose queries come from x (B, N, D), keys and values from source (B, S, D)."""
+
+    def forward(self, x, source, mask=None):
+        q, k, v = self.split(x, source)
+        y = F.scaled_dot_product_attention(q, k, v, mask)
+        return self.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
+
+    def split(self, x, source):
+        """Queries (B, H, N, D/H); keys and values, each (B, H, S, D/H)."""
+        (wq, wk, wv), (bq, bk, bv) = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
+        parts = F.linear(x, wq, bq), F.linear(source, wk, bk), F.linear(source, wv, bv)
+        return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
+
+    def weights(self, x, source, mask=None):
+        """Which source token each x looks at, by the formula: (B, H, N, S)."""
+        q, k, _ = self.split(x, source)
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+        return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+
+class DecoderBlock(Block):
+    """A post-norm block that cannot see the future, and between its branches asks the source."""
+
+    def __init__(self, dim, heads, norm=NORM, activation=nn.ReLU):
+        super().__init__(dim, heads, norm_first=False, norm=norm, activation=activation)
+        self.cross, self.norm_cross = CrossAttention(dim, heads), norm(dim)
+
+    def forward(self, x, source, mask=None):
+        x = self.ask(x)
+        x = self.norm_cross(x + self.cross(x, source, mask))
+        return self.norm2(x + self.mlp(x))
+
+    def ask(self, x):
+        """What the tokens know of those before them: the queries to the source."""
+        return self.norm1(x + self.attn(x, causal_mask))
+
+
+class Transformer(nn.Module):
+    """head(decode(target, encode(source))): the encoder sees all, the decoder only what came before.
+
+    source (B, S), target (B, N) ids -> logits (B, N, V). valid (B, S): False = padding. As in the
+    paper: norm after each sum, ReLU, sinusoids, and one token matrix for source, target and
+    output, times sqrt(D) on the way in. But no dropout.
+    """
+
+    def __init__(self, vocab_size, dim, depth, heads):
+        super().__init__()
+        self.dim = dim
+        self.token = nn.Embedding(vocab_size, dim)
+        self.encoder = Encoder(dim, depth, heads, norm_first=False, norm=NORM, activation=nn.ReLU)
+        self.decoder = nn.ModuleList(DecoderBlock(dim, heads) for _ in range(depth))
+        self.init_weights()
+
+    @torch.no_grad()
+    def init_weights(self):
+        """Tokens normal 1/sqrt(D), so that times sqrt(D) they have variance 1; matrices Xavier."""
+        nn.init.normal_(self.token.weight, std=self.dim**-0.5)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def embed(self, tokens):
+        """(B, N) token ids -> (B, N, D), positions added."""
+        if tokens.ndim != 2 or not tokens.numel():
+            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but this model reads "
+                             "(B, N) ids with at least one token: put a start token in front")
+        x = self.token(tokens) * self.dim**0.5
+        return x + sinusoids(tokens.shape[1], self.dim, tokens.device).to(x.dtype)
+
+    def encode(self, source, valid=None):
+        """(B, S) -> (B, S, D); every token has seen every other."""
+        return self.encoder(self.embed(source), _who(valid))
+
+    def decode(self, target, memory, valid=None):
+        """(B, N), encoded source (B, S, D) -> (B, N, D); position i has seen target 0 to i."""
+        x = self.embed(target)
+        for block in self.decoder:
+            x = block(x, memory, _who(valid))
+        return x
+
+    def features(self, source, target, valid=None):
+        """(B, S), (B, N) -> (B, N, D)."""
+        return self.decode(target, self.encode(source, valid), valid)
+
+    def head(self, x):
+        """(B, N, D) -> (B, N, V)."""
+        return F.linear(x, self.token.weight)
+
+    def forward(self, source, target, valid=None):
+        return self.head(self.features(source, target, valid))
+
+    def attentions(self, source, target, valid=None):
+        """Which source token each target token looks at: a list of (B, H, N, S), one a block."""
+        x, memory, maps = self.embed(target), self.encode(source, valid), []
+        for block in self.decoder:
+            maps.append(block.cross.weights(block.ask(x), memory, _who(valid)))
+            x = block(x, memory, _who(valid))
+        return maps
+
+
+def _who(valid):
+    """(B, S), True = a token -> a mask for every query of every head."""
+    return None if valid is None else valid[:, None, None]
+
+
+@torch.no_grad()
+def translate(model, source, start, end, steps, valid=None):
+    """The likeliest next token, again and again: (B, S) ids -> (B, N) ids, N <= steps + 1.
+
+    A row begins with `start`; after `end` it is filled up with `end`.
+    """
+    memory, target = model.encode(source, valid), torch.full_like(source[:, :1], start)
+    for _ in range(steps):
+        new = model.head(model.decode(target, memory, valid)[:, -1:]).argmax(-1)
+        target = torch.cat([target, new.masked_fill(target[:, -1:] == end, end)], dim=1)
+        if (target[:, -1] == end).all():
+            break
+    return target
+
+
+def transformer_base():
+    """The base model with the paper's 37,000 shared tokens: 63,082,496 parameters.
+
+    The paper says 65 million, which takes 41,100 tokens; with them the nine other counts of its
+    table 3 that vary the base model come out as well (tests/parity/test_transformer.py).
+    """
+    return Transformer(vocab_size=37_000, dim=512, depth=6, heads=8)
+
+
+TORCH = [
+    (r"^(encoder|decoder)\.layers\.", r"\1."),
+    (r"^encoder\.", "encoder.blocks."),
+    (r"(decoder\.\d+)\.norm2\.", r"\1.norm_cross."),
+    (r"(decoder\.\d+)\.norm3\.", r"\1.norm2."),
+    (r"\.self_attn\.", ".attn."),
+    (r"\.multihead_attn\.", ".cross."),
+    (r"\.in_proj_", ".qkv."),
+    (r"\.out_proj\.", ".proj."),
+    (r"\.linear(\d)\.", lambda found: f".mlp.{2 * int(found[1]) - 2}."),
+]
+
+
+def load_torch(model, state_dict):
+    """Load nn.Transformer, which has no tokens and no positions: those of `model` stay.
+
+    By default it ends encoder and decoder with one more norm, which the paper does not have: pass
+    it nn.TransformerEncoder(..., norm=None) and nn.TransformerDecoder(..., norm=None).
+    """
+    return weights.load(model, weights.rename(state_dict, TORCH) | {"token.weight": model.token.weight})
