@@ -150,6 +150,7 @@ def test_the_zoo_gives_back_what_was_recorded(monkeypatch):
     assert found.score == made.score and found.history == made.history
     for a, b in zip(made.model.parameters(), found.model.parameters()):
         assert torch.equal(a, b)
+    assert list(zoo.shapes("toy").values()) == [tuple(p.shape) for _, p in sorted(made.model.named_parameters())]
 
 
 def test_equal_runs_are_bitwise_equal_and_leave_the_callers_random_state_alone():

@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 from docutils import nodes
 from evo_outputs import CARD, CLAIM, VERDICTS, badge, card_title, claim_facts, joined, label, plain, references, verdict
+from selfcheck import ledger, toc_files
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -28,15 +29,6 @@ BOOK = Path(__file__).resolve().parents[1]
 
 
 # --- data ---------------------------------------------------------------------------------------------------
-
-
-def toc_files(toc):
-    """Page names of a parsed _toc.yml, in reading order."""
-    found = [toc[key] for key in ("root", "file") if isinstance(toc.get(key), str)]
-    for key in ("parts", "chapters", "sections"):
-        for child in toc.get(key) or []:
-            found += toc_files(child)
-    return found
 
 
 def chapters(source):
@@ -60,24 +52,6 @@ def chapters(source):
             }
         )
     return found
-
-
-def ledger(path):
-    """claims.yml as a list of claims, whichever of its natural shapes the file has."""
-    if not path.exists():
-        return []
-    return list(_claims(yaml.safe_load(path.read_text(encoding="utf8")) or []))
-
-
-def _claims(data, identity=None):
-    if isinstance(data, list):
-        for item in data:
-            yield from _claims(item)
-    elif isinstance(data, dict) and "text" in data:
-        yield {"id": identity, **data} if "id" not in data else data
-    elif isinstance(data, dict):
-        for key, item in data.items():
-            yield from _claims(item, key)
 
 
 def settled(source):

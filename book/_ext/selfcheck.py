@@ -41,6 +41,7 @@ class Assets(HTMLParser):
 
 
 def toc_files(toc):
+    """Page names of a parsed _toc.yml, in reading order."""
     found = [toc[key] for key in ("root", "file") if isinstance(toc.get(key), str)]
     for key in ("parts", "chapters", "sections"):
         for child in toc.get(key) or []:
@@ -48,17 +49,9 @@ def toc_files(toc):
     return found
 
 
-def claims(path):
-    """The claims of claims.yml: whatever is a mapping with a text, at any depth."""
-
-    def walk(data):
-        if isinstance(data, dict) and "text" in data:
-            yield data
-        elif isinstance(data, (dict, list)):
-            for item in data.values() if isinstance(data, dict) else data:
-                yield from walk(item)
-
-    return list(walk(yaml.safe_load(path.read_text(encoding="utf8")))) if path.exists() else []
+def ledger(path):
+    """The claims of claims.yml, as `make chapter` wrote them."""
+    return yaml.safe_load(path.read_text(encoding="utf8")) or [] if path.exists() else []
 
 
 def loads(page):

@@ -130,6 +130,12 @@ def seconds(*names):
     return sum(r["seconds"] for r in map(read, names) if r)
 
 
+def shapes(name):
+    """Shapes of an entry's weights by name, for a chapter's card."""
+    with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
+        return {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}
+
+
 def _weights(model):
     """Parameters and persistent buffers by name, each tensor once."""
     seen, weights = set(), {}

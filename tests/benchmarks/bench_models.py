@@ -8,14 +8,12 @@ with one thread is the wall-clock time of an idle machine and does not mind othe
 hold at most during a step (parameters, gradients, optimizer, activations, scratch space of kernels), counted from
 the allocator's own events: it is the same in every run and knows nothing of what the libraries import.
 """
-import argparse
-import json
 import pathlib
-import platform
 import statistics
 import sys
 import time
 
+import bench_options
 import torch
 import torch.nn.functional as F
 
@@ -132,10 +130,7 @@ def measure(name, rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=pathlib.Path, help="write the numbers here as well")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser = bench_options.options(__doc__, threads=1, rounds=21)
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -145,9 +140,7 @@ def main():
     for r in rows:
         print(f"| {r['model']} | {r['peer']} | {r['milliseconds']} | {r['peer_milliseconds']} | **{r['time_ratio']}** "
               f"| {r['megabytes']} | {r['peer_megabytes']} | **{r['memory_ratio']}** |")
-    if args.json:
-        where = {"torch": torch.__version__, "threads": args.threads, "machine": platform.machine(), "rounds": args.rounds}
-        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n")
+    bench_options.save(rows, args)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ seed: gensim trains its five epochs, ours trains until it has reached both of ge
 judgement, WordSim-353 and SimLex-999. The two take turns at going first. Clocks run while training only: building
 the vocabulary and scoring are outside on both sides.
 """
-import argparse
-import json
 import pathlib
-import platform
 import statistics
 import sys
 import time
 
+import bench_options
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
@@ -104,11 +102,7 @@ def measure(rounds, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=pathlib.Path, help="write the numbers here as well")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
+    args = bench_options.options(__doc__, threads=2, rounds=3).parse_args()
     torch.set_num_threads(args.threads)
     rows = measure(args.rounds, args.threads)
     pair = "{0[0]:.3f} / {0[1]:.3f}".format
@@ -118,9 +112,7 @@ def main():
         reached = f"{r['seconds_to_gensims_scores']} ({r['epochs_to_gensims_scores']} epochs)" if r["time_ratio"] else "not reached"
         print(f"| {r['seed']} | {r['words_a_second']:,} | {r['gensim_words_a_second']:,} | **{r['speed_ratio']}** | {reached} "
               f"| {r['gensim_seconds']} | **{r['time_ratio']}** | {pair(r['scores_then'])} | {pair(r['gensim_scores'])} |")
-    if args.json:
-        where = {"torch": torch.__version__, "threads": args.threads, "machine": platform.machine(), "rounds": args.rounds}
-        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n")
+    bench_options.save(rows, args)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def test_colab_button_opens_this_chapter(browser, address, name):
 
 def test_claims_and_ledger_lead_to_each_other(browser, address):
     claims = ROOT / "book" / "claims.yml"
-    count = len(selfcheck.claims(claims))
+    count = len(selfcheck.ledger(claims))
     with Visitor(browser, address) as visitor:
         page = visitor.open("book/ledger")
         rows = page.locator(".evo-row")
