@@ -30,3 +30,26 @@ def visible(masked, count=None):
         if not torch.compiler.is_compiling() and (masked.logical_not().sum(1) != count).any():
             raise ValueError("every row of `masked` must hide the same number of tokens")
     return masked.byte().argsort(dim=1, stable=True)[:, :count]
+
+
+def bert_mask(tokens, hideable, mask_token, vocab_size, ratio=0.15, mix=(0.8, 0.1, 0.1), generator=None):
+    """Hide words as BERT does (Devlin et al. 2019, sec. 3.1, task 1) -> (tokens with holes, masked), both (B, N).
+
+    In every row max(1, round(ratio * n)) of its n hideable tokens are chosen (`masked`, True = to be predicted). Of the
+    chosen ones a share mix[0] becomes `mask_token`, mix[1] a random token out of all vocab_size, mix[2] stays as it is.
+    tokens (B, N) ids; hideable bool (B, N), False for padding and special tokens.
+    """
+    if not 0 < ratio < 1:
+        raise ValueError(f"ratio={ratio} must lie in (0, 1): something has to be hidden, something to stay")
+    if len(mix) != 3 or min(mix) < 0 or abs(sum(mix) - 1) > 1e-6:
+        raise ValueError(f"mix={mix} must be three shares that sum to 1: masked, random, unchanged")
+    count = hideable.sum(1, keepdim=True)
+    if not count.all():
+        raise ValueError("a row has no token that may be hidden: leave empty texts out")
+    device = generator.device if generator else tokens.device
+    order, fate = torch.rand(2, *tokens.shape, generator=generator, device=device).to(tokens.device)
+    rank = order.masked_fill(~hideable, 2).argsort(1).argsort(1)
+    masked = rank < (ratio * count).round().clamp(min=1)
+    other = torch.randint(vocab_size, tokens.shape, generator=generator, device=device).to(tokens.device)
+    holes = torch.where(fate < mix[0], mask_token, torch.where(fate < mix[0] + mix[1], other, tokens))
+    return torch.where(masked, holes, tokens), masked

@@ -1,5 +1,6 @@
-"""From text to numbers: whole words (Vocab), or pieces of words in any script (Subwords)."""
-from collections import Counter
+"""From text to numbers: whole words (Vocab), or pieces of words: in any script (Subwords), as BERT (WordPiece)."""
+from collections import Counter, defaultdict
+from heapq import heapify, heappop, heappush
 
 import torch
 
@@ -120,3 +121,154 @@ class Subwords:
     def pieces(self, text):
         """The tokens of a text as readable strings, for figures; a piece that is no whole character shows as "\ufffd"."""
         return [self.tokenizer.decode([i]) for i in self.encode(text)]
+
+
+def learn_merges(counts, size, inner=""):
+    """Byte-pair encoding (Sennrich et al. 2016): join the most frequent neighbours, again and again.
+
+    counts: word -> how often it occurs. Every word starts as its characters; `inner` stands in front of those that do
+    not begin it ("##" for WordPiece). Stops at `size` pieces, or when no two neighbours are left. Of equally frequent
+    pairs the one learned first, by its parts, wins.
+    -> (pieces, merges): the characters in order, then what each merge made; merges are pairs of pieces.
+    """
+    words = [([word[0], *(inner + c for c in word[1:])], n) for word, n in counts.items() if word]
+    if not words:
+        raise ValueError("counts is empty: there is nothing to learn merges from")
+    pieces = sorted({piece for word, _ in words for piece in word})
+    number = {piece: i for i, piece in enumerate(pieces)}
+    frequency, found = Counter(), defaultdict(set)  # pair -> its count, and the words that hold it
+    for i, (word, n) in enumerate(words):
+        for pair in zip(word, word[1:]):
+            frequency[pair] += n
+            found[pair].add(i)
+    queue = [(-n, number[a], number[b], a, b) for (a, b), n in frequency.items()]
+    heapify(queue)
+    merges = []
+    while queue and len(pieces) < size:
+        n, _, _, a, b = heappop(queue)
+        if -n != frequency[a, b]:  # it has changed since it was put here
+            if frequency[a, b]:
+                heappush(queue, (-frequency[a, b], number[a], number[b], a, b))
+            continue
+        merges.append((a, b))
+        joined = a + b.removeprefix(inner)
+        if joined not in number:
+            number[joined] = len(pieces)
+            pieces.append(joined)
+        changed = set()
+        for i in found.pop((a, b)):
+            word, n = words[i]
+            for pair in zip(word, word[1:]):
+                frequency[pair] -= n
+            word[:] = join(word, a, b, joined)
+            for pair in zip(word, word[1:]):
+                frequency[pair] += n
+                found[pair].add(i)
+                changed.add(pair)
+        for a, b in changed:
+            heappush(queue, (-frequency[a, b], number[a], number[b], a, b))
+    return pieces, merges
+
+
+def join(word, a, b, joined):
+    """A word as a list of pieces, with every a before b replaced by `joined`, from left to right."""
+    out, i = [], 0
+    while i < len(word):
+        together = word[i : i + 2] == [a, b]
+        out.append(joined if together else word[i])
+        i += 1 + together
+    return out
+
+
+def longest_match(word, pieces, unknown="[UNK]"):
+    """WordPiece: from the left, always the longest piece that fits; [unknown] where none does. -> list of pieces."""
+    out, start = [], 0
+    while start < len(word):
+        for end in range(len(word), start, -1):
+            piece = ("##" if start else "") + word[start:end]
+            if piece in pieces:
+                break
+        else:
+            return [unknown]
+        out.append(piece)
+        start = end
+    return out
+
+
+class WordPiece:
+    """BERT's tokens (Devlin et al. 2019, sec. 3): pieces of lower-cased words; "##" marks those that do not begin one.
+
+    pieces: list of strings, the special tokens among them, as in a published vocab.txt. Words are cut by `longest_match`
+    (in the `tokenizers` library, for speed); punctuation stands alone, accents are stripped.
+    """
+
+    SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+    def __init__(self, pieces):
+        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+        missing = [token for token in self.SPECIALS if token not in pieces]
+        if missing:
+            raise ValueError(f"pieces lack {', '.join(missing)}: pass a whole vocabulary, or train one with WordPiece.train")
+        self.pieces = list(pieces)
+        index = {piece: i for i, piece in enumerate(self.pieces)}
+        self.pad, self.unk, self.cls, self.sep, self.mask = (index[token] for token in self.SPECIALS)
+        self.tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]", max_input_chars_per_word=100))
+        self.tokenizer.normalizer = normalizers.BertNormalizer()
+        self.tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        self.tokenizer.decoder = decoders.WordPiece()
+
+    @classmethod
+    def train(cls, texts, size):
+        """Learn `size` pieces (special tokens included) from an iterable of strings, by `learn_merges`."""
+        if size <= len(cls.SPECIALS):
+            raise ValueError(f"size={size} must be greater than {len(cls.SPECIALS)}, the number of special tokens")
+        blank = cls(cls.SPECIALS)
+        counts = Counter(word for text in texts for word in blank.words(text))
+        return cls([*cls.SPECIALS, *learn_merges(counts, size - len(cls.SPECIALS), inner="##")[0]])
+
+    def __len__(self):
+        return len(self.pieces)
+
+    def words(self, text):
+        """A text as BERT sees it before words are cut: lower-cased words and single punctuation marks."""
+        text = self.tokenizer.normalizer.normalize_str(text)
+        return [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(text)]
+
+    def encode(self, text):
+        """One text -> list of ids, without special tokens."""
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, first, second=None, length=None):
+        """Texts -> (tokens, segments), both (B, N): [CLS] first [SEP], or [CLS] first [SEP] second [SEP], padded.
+
+        first, second: lists of strings; an entry of second may be None. segments: 0 through the first [SEP], then 1.
+        length: N; of too long a pair the longer text loses its end, token by token. None: as long as the longest needs.
+        """
+        first = [encoding.ids for encoding in self.tokenizer.encode_batch(list(first), add_special_tokens=False)]
+        second = [None] * len(first) if second is None else list(second)
+        if not first or len(first) != len(second):
+            raise ValueError(f"first and second must be lists of one length above 0, got {len(first)} and {len(second)}")
+        if not all(first):
+            raise ValueError("a text is empty: leave it out, there is nothing to read")
+        given = iter(self.tokenizer.encode_batch([t for t in second if t is not None], add_special_tokens=False))
+        second = [None if text is None else next(given).ids for text in second]
+        need = max(len(a) + 2 + (0 if b is None else len(b) + 1) for a, b in zip(first, second))
+        length = need if length is None else length
+        if length < 5:
+            raise ValueError(f"length={length} must be at least 5: three special tokens and a piece of each text")
+        tokens, segments = torch.full((len(first), length), self.pad), torch.zeros(len(first), length, dtype=torch.long)
+        for i, (a, b) in enumerate(zip(first, second)):
+            a, b = list(a), b if b is None else list(b)
+            while len(a) + 2 + (0 if b is None else len(b) + 1) > length:
+                (a if b is None or len(a) >= len(b) else b).pop()
+            row = [self.cls, *a, self.sep]
+            segments[i, len(row) : len(row) + (0 if b is None else len(b) + 1)] = 1
+            row += [] if b is None else [*b, self.sep]
+            tokens[i, : len(row)] = torch.tensor(row)
+        return tokens, segments
+
+    def decode(self, ids):
+        """Ids -> string; special tokens are left out, but for [UNK]."""
+        hidden = {self.pad, self.cls, self.sep, self.mask}
+        return self.tokenizer.decode([int(i) for i in ids if int(i) not in hidden])

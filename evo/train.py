@@ -55,6 +55,33 @@ class Batches:
         return tuple(t[rows] for t in self.tensors)
 
 
+class SimilarLength(Batches):
+    """`Batches` whose rows have about the same length, so that little of a batch is padding.
+
+    Of every `pool` batches of shuffled rows, the longest make one batch, the next longest another, and so on; the
+    batches come in random order. lengths: (N,) how much of each row is used; a loss cuts the batch to what it needs.
+    """
+
+    def __init__(self, *tensors, lengths, size, pool=50):
+        super().__init__(*tensors, size=size)
+        if len(lengths) != len(tensors[0]):
+            raise ValueError(f"lengths has {len(lengths)} entries for {len(tensors[0])} rows: it needs one a row")
+        self.lengths, self.pool = lengths, pool
+        self._sorted = (None, None)
+
+    def at(self, step, seed=0):
+        """Tuple of tensors (size, ...) for this step."""
+        epoch, i = divmod(step, len(self.tensors[0]) // self.size)
+        if self._sorted[0] != (epoch, seed):
+            generator = torch.Generator().manual_seed(_mix(seed, epoch))
+            order = torch.randperm(len(self.tensors[0]), generator=generator)[: len(self.tensors[0]) // self.size * self.size]
+            parts = [part[self.lengths[part].argsort(stable=True)] for part in order.split(self.pool * self.size)]
+            batches = torch.cat(parts).view(-1, self.size)
+            self._sorted = (epoch, seed), batches[torch.randperm(len(batches), generator=generator)]
+        rows = self._sorted[1][i]
+        return tuple(t[rows] for t in self.tensors)
+
+
 @dataclass
 class Run:
     """What `fit` returns: the trained model (in evaluation mode) and how it went."""
