@@ -49,6 +49,7 @@ colab: $(READY)
 repository: $(READY)
 	@test -n "$(URL)" || { echo "name the address, as in: make repository URL=https://github.com/you/evo-book"; exit 2; }
 	@$(PY) book/_ext/repository.py "$(URL)"
+	@touch $(READY)  # the address in pyproject.toml is no reason to install everything again
 
 lock: $(READY)
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 $(UPGRADE) \
