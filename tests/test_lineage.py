@@ -4,6 +4,7 @@ import torch
 
 from evo.blocks import Encoder, causal_mask
 from evo.masking import random_mask
+from evo.models.bert import BERT
 from evo.models.clip import CLIP, ImageTower, TextTower
 from evo.models.gpt import GPT
 from evo.models.mae import MAE, MAEWithMaskTokens
@@ -69,6 +70,79 @@ def test_gpt_is_the_sentence_encoder_of_token_plus_position(tokens):
     gpt = shaken(GPT(50, 8, **TINY))
     by_hand = gpt.encoder(gpt.token(tokens) + gpt.position(torch.arange(6)), causal_mask(6)) @ gpt.token.weight.T
     torch.testing.assert_close(gpt(tokens), by_hand)
+
+
+def bert():
+    return shaken(BERT(50, 8, **TINY))
+
+
+def test_bert_sees_both_sides_and_gpt_one(tokens):
+    changed = tokens.clone()
+    changed[:, 3] = (changed[:, 3] + 1) % 50
+    for model, sees in [(bert(), [True] * 6), (shaken(GPT(50, 8, **TINY)), [False] * 3 + [True] * 3)]:
+        moved = (model.features(tokens) - model.features(changed)).abs().amax((0, 2)) > 1e-6
+        assert moved.tolist() == sees
+
+
+def test_bert_is_the_sentence_encoder_of_normed_token_plus_position_plus_segment(tokens):
+    model, segments = bert(), torch.tensor([0, 0, 0, 1, 1, 1]).expand(3, 6)
+    total = model.token(tokens) + model.position(torch.arange(6)) + model.segment(segments)
+    features = model.encoder(model.norm(total))
+    torch.testing.assert_close(model.features(tokens, segments), features)
+    guesses, follows = model(tokens, segments)
+    torch.testing.assert_close(guesses, model.transform(features) @ model.token.weight.T + model.bias)
+    torch.testing.assert_close(follows, model.next(model.pooler(features[:, 0]).tanh()))
+
+
+def test_what_bert_adds_to_gpt():
+    """Segments, a norm on the sum, two heads; what it lacks is the last norm, as its blocks end with one."""
+    bert, gpt = BERT(50, 8, **TINY).state_dict().keys(), GPT(50, 8, **TINY).state_dict().keys()
+    assert {name.split(".")[0] for name in bert - gpt} == {"segment", "norm", "pooler", "transform", "bias", "next"}
+    assert gpt - bert == {"encoder.norm.weight", "encoder.norm.bias"}
+
+
+def test_gpts_body_with_the_causal_mask_taken_away_is_berts(tokens):
+    """Same network on the same numbers: what differs is who may look at whom."""
+    model, causal = bert(), causal_mask
+    x = model.embed(tokens)
+    assert torch.equal(model.encoder(x), model.features(tokens))
+    last = model.encoder(x, causal)[:, -1], model.encoder(x)[:, -1]  # even the last word: it reads what others have read
+    assert not torch.allclose(*last)
+    torch.testing.assert_close(model.encoder.blocks[0](x, causal)[:, -1], model.encoder.blocks[0](x)[:, -1])
+
+
+def test_bert_without_segments_reads_one_text(tokens):
+    model = bert()
+    assert torch.equal(model.features(tokens), model.features(tokens, torch.zeros_like(tokens)))
+    assert not torch.allclose(model.features(tokens), model.features(tokens, torch.ones_like(tokens)))
+
+
+def test_padding_changes_nothing_for_bert(tokens):
+    model, n = bert(), torch.tensor([[6], [4], [1]])
+    valid = torch.arange(8) < n
+    for filling in (0, 49):
+        padded = torch.nn.functional.pad(tokens, (0, 2)).masked_fill(~valid, filling)
+        whole, (_, follows) = model.features(padded, valid=valid), model(padded, valid=valid)
+        for i in range(3):
+            alone = tokens[i:i + 1, :n[i]]
+            torch.testing.assert_close(whole[i, :n[i]], model.features(alone)[0])
+            torch.testing.assert_close(follows[i], model(alone)[1][0])
+
+
+def test_masked_only_selects_where_bert_guesses(tokens):
+    model, masked = bert(), random_mask(3, 6, 0.3)
+    guesses, follows = model(tokens)
+    some, same = model(tokens, masked=masked)
+    torch.testing.assert_close(some, guesses[masked])
+    torch.testing.assert_close(same, follows)
+
+
+def test_bert_without_positions_is_a_bag_of_words(tokens):
+    model = bert()
+    backwards = torch.cat([tokens[:, :1], tokens[:, 1:].flip(1)], dim=1)
+    assert not torch.allclose(model(tokens)[1], model(backwards)[1])
+    model.position.weight.data.zero_()
+    torch.testing.assert_close(model(tokens)[1], model(backwards)[1])
 
 
 def test_vit_is_its_chain(images):
@@ -150,4 +224,5 @@ def test_an_encoder_is_an_encoder():
     """The body of ViT, of GPT, and of MAE's decoder have the same keys: weights can travel."""
     keys = Encoder(**TINY).state_dict().keys()
     assert ViT(**SMALL).encoder.state_dict().keys() == keys == GPT(50, 8, **TINY).encoder.state_dict().keys()
+    assert keys - BERT(50, 8, **TINY).encoder.state_dict().keys() == {"norm.weight", "norm.bias"}  # normed inside each block
     ViT(**SMALL).encoder.load_state_dict(GPT(50, 8, **TINY).encoder.state_dict())

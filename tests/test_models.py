@@ -5,6 +5,7 @@ from torch import nn
 
 from evo import objectives
 from evo.masking import random_mask
+from evo.models.bert import BERT, bert_base, bert_large
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
 from evo.models.gpt import GPT, gpt2_small
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
@@ -34,11 +35,24 @@ def mae(cls=MAE):
     return cls(ViT(**SMALL, positions=sine_cosine), decoder_dim=16, decoder_depth=1, decoder_heads=2)
 
 
+def segments(n=3):
+    return (torch.arange(6) >= 3).long().expand(n, 6)
+
+
+class Answers(BERT):
+    """BERT, with its two answers in one row."""
+
+    def forward(self, tokens, segments):
+        guesses, follows = super().forward(tokens, segments)
+        return torch.cat([guesses.flatten(1), follows], dim=1)
+
+
 MODELS = {
     "vit": (lambda: ViT(**SMALL, classes=10), lambda n: (images(n),), (10,)),
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
     "vit with fixed positions": (lambda: ViT(**SMALL, classes=10, positions=sine_cosine), lambda n: (images(n),), (10,)),
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
+    "bert": (lambda: Answers(vocab_size=50, length=8, **TINY), lambda n: (tokens(n), segments(n)), (6 * 50 + 2,)),
     "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
     "mae with mask tokens": (lambda: mae(MAEWithMaskTokens), lambda n: (images(n), masked(n)), (4, 48)),
@@ -130,7 +144,7 @@ def test_weights_survive_a_file(case, tmp_path):
     assert torch.equal(model(*inputs(3)), other(*inputs(3)))
 
 
-@pytest.mark.parametrize("name", ["vit", "gpt", "mae"])
+@pytest.mark.parametrize("name", ["vit", "gpt", "bert", "mae"])
 def test_export(name):
     torch.manual_seed(0)
     build, inputs, _ = MODELS[name]
@@ -149,7 +163,7 @@ def test_exported_mae_takes_other_ratios():
 
 @pytest.mark.parametrize("build, count", [
     (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (gpt2_small, 124_439_808),
-    (clip_vit_base_patch32, 151_277_313)])
+    (bert_base, 110_106_428), (bert_large, 336_226_108), (clip_vit_base_patch32, 151_277_313)])
 def test_paper_sizes_have_the_published_counts(build, count):
     with torch.device("meta"):
         model = build()
@@ -176,6 +190,10 @@ def test_initial_scales():
     assert gpt.token.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert gpt.position.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert gpt.encoder.blocks[3].mlp[2].weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
+    bert = BERT(200, 64, dim=128, depth=2, heads=4)
+    for matrix in (bert.token, bert.segment, bert.encoder.blocks[1].mlp[2], bert.pooler, bert.transform[0]):
+        assert matrix.weight.std().item() == pytest.approx(0.02, rel=0.15)
+    assert not bert.encoder.blocks[0].attn.qkv.bias.any() and not bert.bias.any()
     model = mae()
     assert model.enter.weight.abs().max() <= (6 / 48) ** 0.5 and not model.enter.bias.any()
 
@@ -270,6 +288,9 @@ def test_clip_scale_is_clipped_but_free_to_come_back():
     (lambda: ViT(**SMALL)(torch.randn(2, 3, 16, 16)), "this model reads"),
     (lambda: GPT(50, 8, **TINY)(torch.zeros(2, 9, dtype=torch.long)), "length=8"),
     (lambda: GPT(50, 8, **TINY)(torch.zeros(9, dtype=torch.long)), r"\(B, N\)"),
+    (lambda: BERT(50, 8, **TINY)(torch.zeros(2, 9, dtype=torch.long)), "length=8: cut the texts"),
+    (lambda: BERT(50, 8, **TINY)(torch.zeros(2, 0, dtype=torch.long)), "1 <= N"),
+    (lambda: BERT(50, 8, **TINY)(torch.zeros(9, dtype=torch.long)), r"\(B, N\)"),
     (lambda: MAE(ViT(**SMALL, classes=10), 16, 1, 2), "classes=0"),
     (lambda: mae()(images(), torch.zeros(3, 9, dtype=torch.bool)), r"\(3, 9\)"),
     (lambda: mae()(images(), torch.tensor([[True, False, False, False]] * 2 + [[True, True, False, False]])), "same number"),
