@@ -30,6 +30,27 @@ def next_token(logits, tokens, valid=None):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
+def previous_token(logits, tokens, valid=None):
+    """Mean cross-entropy of each token given those after it: next_token read from the right.
+
+    logits[:, i] are judged by tokens[:, i - 1]; padding stands behind, where valid is False.
+    """
+    targets = F.pad(tokens[:, :-1], (1, 0), value=-100)
+    if valid is not None:
+        targets = targets.masked_fill(~valid, -100)
+    if not (targets >= 0).any():
+        raise ValueError("there is no previous token to predict: no sequence has two valid tokens")
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def both_ways(ahead, back, tokens, valid=None):
+    """Half the cost of guessing each next token and half that of each previous one (ELMo, 3.1).
+
+    ahead, back (B, N, V), tokens (B, N), valid bool (B, N).
+    """
+    return (next_token(ahead, tokens, valid) + previous_token(back, tokens, valid)) / 2
+
+
 def masked_cross_entropy(logits, targets, masked):
     """Mean cross-entropy over hidden tokens (BERT; BEiT).
 
