@@ -210,8 +210,8 @@ def test_both_ways_is_zero_for_whoever_knows():
 
 def test_a_corpus(corpus, vocab):
     assert corpus.characters.dtype == torch.int16 and len(corpus.characters) == len(corpus.targets)
-    assert [len(row) for row in corpus.rows] == [5, 9, 3, 7]
-    assert vocab.decode(corpus.targets[corpus.rows[0].long()].tolist()) == ["<s>", "the", "band", "played", "</s>"]
+    assert (corpus.rows > 0).sum(1).tolist() == [3, 5, 7, 9]
+    assert vocab.decode(corpus.targets[corpus.rows[1, :5].long()].tolist()) == ["<s>", "the", "band", "played", "</s>"]
     blocks = corpus.blocks(2)
     assert blocks.shape == (2, 2, 9) and (blocks > 0).sum(2).tolist() == [[3, 5], [7, 9]]
     assert corpus.blocks(2, longest=6).shape == (2, 2, 6) and len(corpus.blocks(3)) == 1

@@ -216,7 +216,7 @@ def elmo_small(vocab_size):
 
 
 class Corpus:
-    """Sentences for training: rows of word numbers, and for each word its spelling and its number in `vocab`.
+    """Sentences for training: rows of numbers of words, and for each word its spelling and its number in `vocab`.
 
     sentences: lists of words. vocab: an `evo.tokenizers.Vocab` with specials=SPECIALS; what it does not hold is read by its
     letters all the same, and guessed as <unk>.
@@ -228,34 +228,34 @@ class Corpus:
         spelled = [[0] * length, _mark(BEGIN, length), _mark(END, length), *(_characters(word, length) for word in words)]
         self.characters = torch.tensor(spelled, dtype=torch.int16)
         self.targets = torch.tensor([0, *vocab.encode(["<s>", "</s>", *words])])
-        self.rows = [torch.tensor([1, *map(number.get, words), 2], dtype=torch.int32) for words in sentences]
+        rows = [torch.tensor([1, *map(number.get, words), 2], dtype=torch.int32) for words in sorted(sentences, key=len)]
+        self.rows = nn.utils.rnn.pad_sequence(rows, batch_first=True)  # (sentences, longest), short ones first
 
     def blocks(self, size, longest=40):
-        """Sentences of about the same length together: (M, size, N); N is the length of the longest, or `longest`.
+        """Sentences of about the same length together, which spares padding: (M, size, N <= longest).
 
-        Sorting spares the padding. A longer sentence loses its end; the last, incomplete block is left out.
+        A longer sentence loses its end; shortest ones that do not fill a block are left out.
         """
-        rows = sorted((row[:longest] for row in self.rows), key=len)
-        if len(rows) < size:
-            raise ValueError(f"size={size} is more than the {len(rows)} sentences")
-        table = nn.utils.rnn.pad_sequence(rows[len(rows) % size :], batch_first=True)
-        return table.unflatten(0, (-1, size))
+        if len(self.rows) < size:
+            raise ValueError(f"size={size} is more than the {len(self.rows)} sentences")
+        return self.rows[len(self.rows) % size :, :longest].unflatten(0, (-1, size))
 
     def loss(self, model, blocks):
         """Half the loss of guessing every next word and half that of every previous one; blocks (K, size, N)."""
-        rows = blocks.flatten(0, 1).long()
-        rows = rows[:, (rows > 0).any(0)]
-        characters = self.characters.to(rows.device)[rows].long()
-        return objectives.both_ways(*model(characters), self.targets.to(rows.device)[rows], rows > 0)
+        ahead, back, rows = self._guess(model, blocks.flatten(0, 1))
+        return objectives.both_ways(ahead, back, self.targets.to(rows.device)[rows], rows > 0)
+
+    def _guess(self, model, rows):
+        rows = rows[:, (rows > 0).any(0)].long()
+        return *model(self.characters.to(rows.device)[rows].long()), rows
 
     @torch.no_grad()
     def perplexity(self, model, size=100):
         """How many words are equally hard to choose among: (of the next word, of the previous word), over all sentences."""
-        costs, guesses, rows = torch.zeros(2, dtype=torch.double), 0, sorted(self.rows, key=len)
-        for i in range(0, len(rows), size):
-            part = nn.utils.rnn.pad_sequence(rows[i : i + size], batch_first=True).long()
-            ahead, back = model(self.characters[part].long())
-            valid, tokens, count = part > 0, self.targets[part], (part[:, 1:] > 0).sum()
+        costs, guesses = torch.zeros(2, dtype=torch.double), 0
+        for rows in self.rows.split(size):
+            ahead, back, rows = self._guess(model, rows)
+            valid, tokens, count = rows > 0, self.targets[rows], (rows[:, 1:] > 0).sum()
             both = objectives.next_token(ahead, tokens, valid), objectives.previous_token(back, tokens, valid)
             costs += count * torch.stack(both)
             guesses += count
