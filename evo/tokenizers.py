@@ -155,7 +155,7 @@ def learn_merges(counts, size, inner=""):
         if joined not in number:
             number[joined] = len(pieces)
             pieces.append(joined)
-        changed = set()
+        fresh = set()
         for i in found.pop((a, b)):
             word, n = words[i]
             for pair in zip(word, word[1:]):
@@ -163,9 +163,10 @@ def learn_merges(counts, size, inner=""):
             word[:] = join(word, a, b, joined)
             for pair in zip(word, word[1:]):
                 frequency[pair] += n
-                found[pair].add(i)
-                changed.add(pair)
-        for a, b in changed:
+                if joined in pair:  # the others have become rarer: the queue finds out when they are due
+                    found[pair].add(i)
+                    fresh.add(pair)
+        for a, b in fresh:
             heappush(queue, (-frequency[a, b], number[a], number[b], a, b))
     return pieces, merges
 
@@ -243,7 +244,8 @@ class WordPiece:
         """Texts -> (tokens, segments), both (B, N): [CLS] first [SEP], or [CLS] first [SEP] second [SEP], padded.
 
         first, second: lists of strings; an entry of second may be None. segments: 0 through the first [SEP], then 1.
-        length: N; of too long a pair the longer text loses its end, token by token. None: as long as the longest needs.
+        length: N; of too long a pair the longer text loses its end, token by token; of two equal ones the second.
+        None: as long as the longest needs.
         """
         first = [encoding.ids for encoding in self.tokenizer.encode_batch(list(first), add_special_tokens=False)]
         second = [None] * len(first) if second is None else list(second)
@@ -261,7 +263,7 @@ class WordPiece:
         for i, (a, b) in enumerate(zip(first, second)):
             a, b = list(a), b if b is None else list(b)
             while len(a) + 2 + (0 if b is None else len(b) + 1) > length:
-                (a if b is None or len(a) >= len(b) else b).pop()
+                (a if b is None or len(a) > len(b) else b).pop()
             row = [self.cls, *a, self.sep]
             segments[i, len(row) : len(row) + (0 if b is None else len(b) + 1)] = 1
             row += [] if b is None else [*b, self.sep]
