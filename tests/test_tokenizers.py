@@ -1,11 +1,14 @@
-"""Vocab and Subwords: their rules, and agreement with d2l.Vocab and the `tokenizers` library."""
+"""Vocab, Subwords and WordPiece: their rules, and agreement with d2l.Vocab, `tokenizers` and transformers' BertTokenizer."""
+import json
 import unicodedata
+from collections import Counter
 
 import pytest
 import torch
 
+from evo.data.text import wordnet
 from evo.fingerprint import fingerprint
-from evo.tokenizers import Subwords, Vocab
+from evo.tokenizers import Subwords, Vocab, WordPiece, join, learn_merges, longest_match
 
 TEXTS = [["the", "dog", "sees", "the", "cat"], ["a", "cat", "sees", "a", "dog"], ["the", "bird"]]
 NAMES = ["dog face", "cat face", "Hundegesicht", "Katzengesicht", "कुत्ते का चेहरा", "บ้านและสวน", "狗脸", "猫脸", "وجه كلب", "собака"] * 3
@@ -155,3 +158,188 @@ def test_bad_batches_are_named(subwords):
         subwords.encode_batch([])
     with pytest.raises(ValueError, match="length=1"):
         subwords.encode_batch(["dog"], length=1)
+
+
+# ---------------------------------------------------------------- merges
+
+
+@pytest.fixture(scope="module")
+def definitions():
+    words = wordnet()
+    return [words.definitions[i] for i in words.train[:4000]], [words.definitions[i] for i in words.test[:600]]
+
+
+@pytest.fixture(scope="module")
+def wordpiece(definitions):
+    return WordPiece.train(definitions[0], 1000)
+
+
+def counts_of(texts):
+    blank = WordPiece(WordPiece.SPECIALS)
+    return Counter(word for text in texts for word in blank.words(text))
+
+
+def naive_merges(counts, size, inner=""):
+    """Byte-pair encoding by counting everything again before every merge."""
+    words = {word: [word[0], *(inner + c for c in word[1:])] for word in counts}
+    pieces, merges = sorted({piece for word in words.values() for piece in word}), []
+    while len(pieces) < size:
+        pairs = Counter()
+        for word, parts in words.items():
+            for pair in zip(parts, parts[1:]):
+                pairs[pair] += counts[word]
+        if not pairs:
+            break
+        a, b = min(pairs, key=lambda pair: (-pairs[pair], pieces.index(pair[0]), pieces.index(pair[1])))
+        joined = a + b.removeprefix(inner)
+        merges.append((a, b))
+        if joined not in pieces:
+            pieces.append(joined)
+        words = {word: join(parts, a, b, joined) for word, parts in words.items()}
+    return pieces, merges
+
+
+def test_merges_by_hand():
+    """The words of Sennrich et al. (2016, sec. 3.2): 9 times "es", as often "est"; then 7 times "lo"; of equal pairs the one whose parts are older."""
+    counts = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
+    pieces, merges = learn_merges(counts, 15)
+    assert merges == [("e", "s"), ("es", "t"), ("l", "o"), ("lo", "w"), ("e", "w")]
+    assert pieces == [*"deilnorstw", "es", "est", "lo", "low", "ew"]
+    assert learn_merges(counts, 999)[0][-1] == "lower"  # nothing is left to join
+
+
+@pytest.mark.parametrize("inner", ["", "##"])
+def test_merges_equal_those_of_naive_counting(definitions, inner):
+    counts = counts_of(definitions[0][:200])
+    assert learn_merges(counts, 200, inner) == naive_merges(counts, 200, inner)
+    assert learn_merges({"aaaa": 3, "aaaaa": 2, "abab": 4}, 99, inner) == naive_merges({"aaaa": 3, "aaaaa": 2, "abab": 4}, 99, inner)
+
+
+def test_merges_equal_those_of_the_library(definitions):
+    """All of them, in order, on real text."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    peer = Tokenizer(models.BPE())
+    peer.normalizer, peer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    peer.train_from_iterator(definitions[0], trainers.BpeTrainer(vocab_size=2000, show_progress=False))
+    theirs = [tuple(merge) for merge in json.loads(peer.to_str())["model"]["merges"]]
+    pieces, merges = learn_merges(counts_of(definitions[0]), 2000)
+    assert len(merges) > 1900 and merges == theirs and set(pieces) == set(peer.get_vocab())
+
+
+def test_the_librarys_wordpiece_trainer_is_bpe_by_frequency(definitions):
+    """Not by likelihood, as WordPiece is often described: it learns our pieces, but for ties, which it breaks at random."""
+    from tokenizers import BertWordPieceTokenizer
+
+    peer = BertWordPieceTokenizer()
+    peer.train_from_iterator(definitions[0], vocab_size=1000, show_progress=False)
+    ours = WordPiece.train(definitions[0], 1000)
+    assert len(set(peer.get_vocab()) - set(ours.pieces)) <= 10
+
+
+def test_a_word_is_joined_from_left_to_right():
+    assert join(list("aaaba"), "a", "a", "aa") == ["aa", "a", "b", "a"]
+    assert join(["a", "##b", "##a", "##b"], "##a", "##b", "##ab") == ["a", "##b", "##ab"]
+    assert join([], "a", "b", "ab") == []
+
+
+@pytest.mark.parametrize("counts", [{}, {"": 3}])
+def test_no_words_are_named(counts):
+    with pytest.raises(ValueError, match="nothing to learn"):
+        learn_merges(counts, 100)
+
+
+# ---------------------------------------------------------------- WordPiece
+
+
+def test_longest_match_by_hand():
+    pieces = {"un", "unlike", "##like", "##ly", "##l", "##y"}
+    assert longest_match("unlikely", pieces) == ["unlike", "##ly"]
+    assert longest_match("unlike", pieces - {"unlike"}) == ["un", "##like"]
+    assert longest_match("unlikes", pieces) == ["[UNK]"] and longest_match("", pieces) == []
+    assert longest_match("unly", {"un", "unl", "##ly"}) == ["[UNK]"]  # greedy: it does not turn back
+
+
+def test_longest_match_is_what_the_library_does(definitions, wordpiece):
+    pieces, unknown = set(wordpiece.pieces), 0
+    for text in definitions[1]:
+        ours = [piece for word in wordpiece.words(text) for piece in longest_match(word, pieces)]
+        assert ours == [wordpiece.pieces[i] for i in wordpiece.encode(text)]
+        unknown += ours.count("[UNK]")
+    assert unknown < 5
+
+
+@pytest.fixture(scope="module")
+def bert_tokenizer(wordpiece, tmp_path_factory):
+    import transformers
+
+    file = tmp_path_factory.mktemp("vocab") / "vocab.txt"
+    file.write_text("\n".join(wordpiece.pieces) + "\n")
+    return transformers.BertTokenizer(str(file))
+
+
+@pytest.mark.parametrize("text", ["Café DÉJÀ-vu", "日本語 text", "co-op's\tnaïve", "x\u0000y", "don't!?", "a" * 101, "ﬁ ½ 🐶"])
+def test_any_text_is_cut_as_by_berts_tokenizer(wordpiece, bert_tokenizer, text):
+    assert wordpiece.encode(text) == bert_tokenizer(text)["input_ids"][1:-1]
+
+
+@pytest.mark.parametrize("length", [None, 5, 12, 24, 64])
+def test_one_text_is_laid_out_as_by_berts_tokenizer(definitions, wordpiece, bert_tokenizer, length):
+    same(wordpiece, bert_tokenizer, definitions[1][:100], None, length)
+
+
+@pytest.mark.parametrize("length", [None, 5, 13, 25, 65])
+def test_a_pair_is_laid_out_as_by_berts_tokenizer(definitions, wordpiece, bert_tokenizer, length):
+    same(wordpiece, bert_tokenizer, definitions[1][:100], definitions[1][100:200], length)
+
+
+def same(wordpiece, bert_tokenizer, first, second, length):
+    shape = dict(padding=True) if length is None else dict(padding="max_length", truncation="longest_first", max_length=length)
+    theirs = bert_tokenizer(first, second, return_tensors="pt", **shape)
+    tokens, segments = wordpiece.encode_batch(first, second, length)
+    assert tokens.dtype is segments.dtype is torch.int64
+    assert torch.equal(tokens, theirs["input_ids"]) and torch.equal(segments, theirs["token_type_ids"])
+    assert torch.equal(tokens != wordpiece.pad, theirs["attention_mask"].bool())
+
+
+def test_a_pair_is_cut_as_by_the_official_code(wordpiece):
+    """Where an odd number of pieces is left, transformers gives the last one to the longer text, the code of 2018 to the first."""
+    first, second = "a b c d", "a b c d e f"
+    tokens, _ = wordpiece.encode_batch([first, second], [second, first], length=10)
+    texts = [wordpiece.decode(row).replace(" ", "") for row in tokens]
+    assert texts == ["abcdabc", "abcdabc"]
+
+
+def test_texts_alone_and_in_pairs_share_a_batch(wordpiece):
+    tokens, segments = wordpiece.encode_batch(["a dog", "a dog"], [None, "the cat"])
+    text, other = wordpiece.encode("a dog"), wordpiece.encode("the cat")
+    assert tokens[0].tolist() == [wordpiece.cls, *text, wordpiece.sep] + [wordpiece.pad] * (len(other) + 1)
+    assert tokens[1].tolist() == [wordpiece.cls, *text, wordpiece.sep, *other, wordpiece.sep]
+    assert segments.tolist() == [[0] * tokens.shape[1], [0] * (len(text) + 2) + [1] * (len(other) + 1)]
+
+
+def test_decode_gives_the_words_back(wordpiece):
+    tokens, _ = wordpiece.encode_batch(["a plant that eats insects"], ["Small DOGS"], 30)
+    assert wordpiece.decode(tokens[0]) == "a plant that eats insects small dogs"
+    assert "[UNK]" in wordpiece.decode(wordpiece.encode("dog 日"))
+
+
+def test_special_tokens_written_in_a_text_are_no_special_tokens(wordpiece):
+    assert not {wordpiece.mask, wordpiece.sep, wordpiece.pad, wordpiece.cls} & set(wordpiece.encode("[SEP] a [MASK] [CLS] [PAD]"))
+
+
+def test_wordpiece_is_repeatable_and_its_fingerprint_follows_the_pieces(definitions, wordpiece):
+    again = WordPiece.train(definitions[0], 1000)
+    assert again.pieces == wordpiece.pieces and len(again) == 1000 and fingerprint(again) == fingerprint(wordpiece)
+    assert fingerprint(WordPiece(wordpiece.pieces[:-1])) != fingerprint(wordpiece)
+    assert wordpiece.pieces[:5] == list(WordPiece.SPECIALS) and wordpiece.mask == 4
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda w: w.encode_batch(["a dog", ""]), "a text is empty"), (lambda w: w.encode_batch([]), "length above 0"),
+    (lambda w: w.encode_batch(["a"], ["a", "b"]), "got 1 and 2"), (lambda w: w.encode_batch(["a dog"], length=4), "length=4"),
+    (lambda w: WordPiece(["[PAD]", "a"]), r"lack \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
+    (lambda w: WordPiece.train(["a dog"], 5), "size=5"), (lambda w: WordPiece.train(["", " "], 50), "nothing to learn")])
+def test_bad_pieces_and_texts_are_named(wordpiece, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(wordpiece)

@@ -13,7 +13,7 @@ from torch import nn
 
 from evo import train, zoo
 from evo.fingerprint import fingerprint
-from evo.train import Batches, fit, study
+from evo.train import Batches, SimilarLength, fit, study
 
 torch.manual_seed(0)
 X = torch.randn(400, 6)
@@ -356,6 +356,76 @@ def test_batches_are_a_function_of_step_and_seed_and_cover_an_epoch():
     late = batches.at(7, seed=3)[0]
     assert torch.equal(late, Batches(torch.arange(10), size=5).at(7, seed=3)[0])
     assert not torch.equal(late, batches.at(7, seed=4)[0])
+
+
+# ---- batches of similar length
+
+
+def similar(n=103, size=5, pool=4):
+    lengths = torch.randint(1, 60, (n,), generator=torch.Generator().manual_seed(0))
+    return lengths, SimilarLength(torch.arange(n), lengths, lengths=lengths, size=size, pool=pool)
+
+
+def test_similar_lengths_show_every_row_at_most_once_an_epoch_and_then_anew():
+    _, batches = similar()
+    epochs = [torch.cat([batches.at(step)[0] for step in range(first, first + 20)]) for first in (0, 20, 40)]
+    assert all(epoch.shape == (100,) and epoch.unique().numel() == 100 for epoch in epochs)
+    assert len({tuple(epoch.tolist()) for epoch in epochs}) == 3
+    _, whole = similar(n=100)
+    assert torch.cat([whole.at(step)[0] for step in range(20)]).sort().values.tolist() == list(range(100))
+
+
+def test_similar_lengths_are_a_function_of_step_and_seed():
+    _, batches = similar()
+    late = batches.at(33, seed=3)
+    assert all(torch.equal(a, b) for a, b in zip(late, similar()[1].at(33, seed=3)))
+    assert not torch.equal(late[0], batches.at(33, seed=4)[0])
+    batches.at(2)
+    assert fingerprint(batches) == fingerprint(similar()[1])  # what was asked before leaves no trace
+
+
+def test_similar_lengths_waste_little_and_come_in_no_order():
+    lengths, batches = similar(n=2000, size=20, pool=20)
+    rows = [batches.at(step) for step in range(100)]
+    longest = torch.stack([length.max() for _, length in rows]).float()
+    used = lengths.float().mean() / longest.mean()
+    plain = Batches(lengths, size=20)
+    assert used > 0.9 > 0.6 > lengths.float().mean() / torch.stack([plain.at(step)[0].max() for step in range(100)]).float().mean()
+    assert all(torch.equal(lengths[row], length) for row, length in rows)
+    assert (longest[1:] < longest[:-1]).float().mean().item() == pytest.approx(0.5, abs=0.15)
+
+
+def test_one_batch_in_the_pool_is_plain_shuffling():
+    lengths, batches = similar(n=40, size=5, pool=1)
+    plain = Batches(torch.arange(40), size=5)
+    ours, theirs = ({tuple(sorted(b.at(step)[0].tolist())) for step in range(8)} for b in (batches, plain))
+    assert ours == theirs
+
+
+def test_fit_with_similar_lengths_resumes_to_the_same_losses(monkeypatch):
+    def batches():
+        return SimilarLength(X, Y, lengths=torch.arange(400) % 17, size=40, pool=3)
+
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 0)
+    unbroken = run(batches=batches(), steps=25)
+    calls, step = [], train._step
+
+    def stumble(*arguments):
+        calls.append(1)
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(train, "_step", stumble)
+    with pytest.raises(KeyboardInterrupt):
+        run(batches=batches(), steps=25)
+    resumed = run(batches=batches(), steps=25)
+    assert len(calls) == 12 + 14 and resumed.history == unbroken.history
+
+
+def test_lengths_must_fit_the_rows():
+    with pytest.raises(ValueError, match="lengths has 3 entries for 400 rows"):
+        SimilarLength(X, Y, lengths=torch.ones(3), size=4)
 
 
 # ---- bad input
