@@ -200,7 +200,7 @@ def naive_merges(counts, size, inner=""):
 
 
 def test_merges_by_hand():
-    """The words of Sennrich et al. (2016, sec. 3.2): 9 times "es", as often "est"; then 7 times "lo"; of equal pairs the one whose parts are older."""
+    """The words of Sennrich et al. (2016, sec. 3.2): 9 times "es", as often "est"; 7 times "lo"; then, of equals, the oldest parts."""
     counts = {"low": 5, "lower": 2, "newest": 6, "widest": 3}
     pieces, merges = learn_merges(counts, 15)
     assert merges == [("e", "s"), ("es", "t"), ("l", "o"), ("lo", "w"), ("e", "w")]

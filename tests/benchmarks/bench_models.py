@@ -1,6 +1,6 @@
-"""One training step of ViT, MAE and GPT against timm and transformers: same sizes, same data, one process.
+"""One training step of ViT, MAE, GPT and BERT against timm and transformers: same sizes, same data, one process.
 
-    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 21] [--only vit mae gpt gpt_fused]
+    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 21] [--only vit mae gpt gpt_fused bert bert_hidden]
 
 A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
 other first, and the ratio is that of the medians; below 1 means that evo is faster. Time is processor time, which
@@ -19,11 +19,12 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
-from evo.masking import random_mask
+from evo.masking import bert_mask, random_mask
+from evo.models.bert import BERT
 from evo.models.gpt import GPT
 from evo.models.mae import MAE
 from evo.models.vit import ViT, sine_cosine
-from evo.objectives import masked_regression, next_token
+from evo.objectives import masked_cross_entropy, masked_regression, next_token
 
 SIZE = dict(dim=192, depth=6, heads=3)  # a chapter's size: 64 px, patches of 8, 2.7 million parameters
 HF_SIZE = dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=3, intermediate_size=768)
@@ -72,7 +73,34 @@ def gpt_fused():
     return gpt("gelu_pytorch_tanh")
 
 
-BENCHMARKS = {"vit": vit, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused}
+def bert(everywhere=True):
+    """transformers' BertForPreTraining, no dropout; both guess at every place."""
+    import transformers
+    tokens, follows = torch.randint(5, 4096, (16, 128)), torch.randint(2, (16,))
+    segments = (torch.arange(128) >= 64).long().expand(16, 128)
+    holes, masked = bert_mask(tokens, tokens > 4, 4, 4096)  # drawn once, and given to both
+    labels = tokens.masked_fill(~masked, -100)
+    ours = BERT(vocab_size=4096, length=128, **SIZE)
+    theirs = transformers.BertForPreTraining(transformers.BertConfig(
+        **HF_SIZE, vocab_size=4096, max_position_embeddings=128, hidden_dropout_prob=0, attention_probs_dropout_prob=0))
+
+    def our_loss():
+        guesses, answer = ours(holes, segments, masked=None if everywhere else masked)
+        hidden = masked_cross_entropy(guesses, tokens, masked) if everywhere else F.cross_entropy(guesses, tokens[masked])
+        return hidden + F.cross_entropy(answer, follows)
+
+    def their_loss():
+        return theirs(input_ids=holes, token_type_ids=segments, labels=labels, next_sentence_label=follows).loss
+
+    return [(ours, our_loss), (theirs, their_loss)]
+
+
+def bert_hidden():
+    """transformers' BertForPreTraining, no dropout; ours guesses only where a word is hidden."""
+    return bert(everywhere=False)
+
+
+BENCHMARKS = {"vit": vit, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden}
 
 
 def make_step(model, loss):

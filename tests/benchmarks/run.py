@@ -51,7 +51,14 @@ def of_word2vec(found):
               median("gensim_seconds"), peer, median("time_ratio"), "at most 0.333")  # fmt: skip
 
 
-BENCHMARKS = {"bench_word2vec.py": of_word2vec, "bench_models.py": of_models}
+def of_tokenizers(found):
+    """Python against Rust: told, not judged."""
+    for r in found:
+        what, peer = f"WordPiece, {r['task']} on WordNet", "the tokenizers library, one thread"
+        yield row(what, "s", r["seconds"], r["peer_seconds"], peer, r["ratio"], "no target")
+
+
+BENCHMARKS = {"bench_word2vec.py": of_word2vec, "bench_models.py": of_models, "bench_tokenizers.py": of_tokenizers}
 
 
 def main():
