@@ -320,6 +320,30 @@ def joined(source):
     return "".join(source) if isinstance(source, list) else source
 
 
+NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?\s?%?(\s±\s[\d.,]+\s?%?)?|nan|NaN|-|–|")
+
+
+def words_left(table):
+    """Columns of a data frame that hold words get the class `words`; pandas aligns everything to the right.
+
+    A table with merged cells stays as it is: its columns cannot be counted off.
+    """
+    if re.search(r"(row|col)span", table):
+        return table
+    rows = [re.findall(r"<(t[hd])[^>]*>(.*?)</t[hd]>", row, flags=re.S) for row in re.findall(r"<tr.*?</tr>", table, flags=re.S)]
+    wordy = {i for row in rows for i, (tag, text) in enumerate(row) if tag == "td" and not NUMBER.fullmatch(plain_text(text))}
+
+    def mark(row):
+        cells = iter(range(10**6))
+        return re.sub(r"<(t[hd])([^>]*)>", lambda m: f'<{m[1]} class="words"{m[2]}>' if next(cells) in wordy else m[0], row[0])
+
+    return re.sub(r"<tr.*?</tr>", mark, table, flags=re.S)
+
+
+def plain_text(markup):
+    return html.unescape(re.sub(r"<[^>]+>", "", markup)).strip()
+
+
 def rewrite(notebook, docname, names):
     """Rewrite the outputs of `notebook` (its JSON as a dict) in place; return problems in words."""
     problems = []
@@ -354,7 +378,7 @@ def rewrite(notebook, docname, names):
                 shown = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)  # IPython.display.Code
                 data["text/html"] = f'<div class="evo-source">{shown.replace("output_html", "highlight", 1)}</div>'
             elif "text/html" in data and "<table" in joined(data["text/html"]):
-                table = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)
+                table = words_left(re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S))
                 data["text/html"] = (
                     f'<div class="evo-scroll" tabindex="0" role="region" aria-label="Table">{table}</div>'
                 )

@@ -343,7 +343,7 @@ class Speed(Made):
             return '<p class="evo-table evo-none">No benchmark has been recorded yet: <code>make bench</code> writes them.</p>'
         body = "".join(self.row(row) for row in data["rows"])
         facts = "".join(f"<div><dt>{label(key)}</dt><dd>{plain(value)}</dd></div>" for key, value in data.items() if key != "rows")
-        head = "".join(f'<th scope="col">{name}</th>' for name in ("What", "evo", "Peer", "Ratio", "Wanted", ""))
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("What", "Ratio", "Wanted", "", "evo", "Peer"))
         return (
             '<div class="evo-scroll" tabindex="0" role="region" aria-label="Benchmarks">'
             f'<table class="evo-table evo-speed"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -359,10 +359,10 @@ class Speed(Made):
             met = ratio <= float(bound[2]) if bound[1] == "most" else ratio >= float(bound[2])
         kind, word = {True: ("holds", "reached"), False: ("fails", "missed"), None: ("fails", "missed")}[met]
         return (
-            f'<tr><th scope="row">{plain(row["what"])}</th><td>{amount(row.get("ours"))} {unit}</td>'
-            f'<td>{amount(row.get("peer"))} {unit}<br><small>{plain(row.get("peer_name", ""))}</small></td>'
-            f"<td><b>{amount(ratio)}</b></td><td>{plain(row.get('target', ''))}</td>"
-            f'<td><span class="evo-verdict {kind}">{word}</span></td></tr>'
+            f'<tr><th scope="row">{plain(row["what"])}</th>'
+            f"<td><b>{'–' if ratio is None else format(ratio, '.3f')}</b></td><td>{plain(row.get('target', ''))}</td>"
+            f'<td><span class="evo-verdict {kind}">{word}</span></td><td>{amount(row.get("ours"))} {unit}</td>'
+            f'<td>{amount(row.get("peer"))} {unit}<br><small>{plain(row.get("peer_name", ""))}</small></td></tr>'
         )
 
 

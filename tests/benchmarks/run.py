@@ -33,7 +33,7 @@ def row(what, unit, ours, peer, peer_name, ratio, target):
 def of_models(found):
     """One training step: two rows a model."""
     for r in found:
-        name, peer = r["model"].upper().replace("VIT", "ViT"), r["peer"]
+        name, peer = r["model"].split("_")[0].upper().replace("VIT", "ViT"), r["peer"]
         yield row(f"{name}, a training step", "ms", r["milliseconds"], r["peer_milliseconds"], peer, r["time_ratio"], "at most 1.0")
         yield row(f"{name}, peak memory of a step", "MB", r["megabytes"], r["peer_megabytes"], peer, r["memory_ratio"], "at most 1.05")
 
@@ -45,7 +45,7 @@ def of_word2vec(found):
         return None if None in values else statistics.median(values)
 
     peer = f"gensim, {len(found)} seeds"
-    yield row("skip-gram, words a second", "1/s", round(median("words_a_second")), round(median("gensim_words_a_second")), peer,
+    yield row("skip-gram, words a second", "", round(median("words_a_second")), round(median("gensim_words_a_second")), peer,
               median("speed_ratio"), "at least 2")  # fmt: skip
     yield row("skip-gram, time to both scores of gensim's five epochs", "s", median("seconds_to_gensims_scores"),
               median("gensim_seconds"), peer, median("time_ratio"), "at most 0.333")  # fmt: skip

@@ -104,6 +104,13 @@ def test_card_and_claim_are_drawn_from_their_data():
     assert problems == ["claim c-0: source 'key' is not a key of references.bib"]
 
 
+def test_words_in_tables_stand_on_the_left_and_numbers_on_the_right():
+    table = "<table><tr><th></th><th>word</th><th>share</th></tr><tr><th>0</th><td>dog</td><td>24.9% ± 0.9%</td></tr></table>"
+    assert evo_outputs.words_left(table) == table.replace("<th>word", '<th class="words">word').replace("<td>dog", '<td class="words">dog')
+    merged = '<table><tr><th colspan="2">word</th></tr><tr><td>dog</td><td>1</td></tr></table>'
+    assert evo_outputs.words_left(merged) == merged
+
+
 def test_map_is_sound_and_reports_what_is_not():
     pages = {f"book/{node['chapter']}" for node in EVOLUTION["nodes"] if node.get("chapter")}
     assert list(evo_pages.check_map(EVOLUTION, pages)) == []
