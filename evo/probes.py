@@ -1,7 +1,8 @@
-"""How good are the features of a frozen model? Linear probe, nearest neighbours, retrieval."""
+"""How good is what a model has learned? Frozen: linear probe, nearest neighbours, retrieval; or fine-tuned as a whole."""
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 
 def features_in_batches(fn, inputs, size=500):
@@ -54,6 +55,49 @@ def knn(train_x, train_y, test_x, test_y, k=20):
         votes = train_y[(test_x[i : i + 500] @ train_x.T).topk(k).indices]  # (B, k)
         right += (votes.mode(1).values == test_y[i : i + 500]).sum().item()
     return right / len(test_x)
+
+
+class Classifier(nn.Module):
+    """A pre-trained body with a new linear head: logits = head(dropout(summary(body, *inputs))), (B, classes).
+
+    summary(body, *inputs) -> (B, dim): one vector an example, e.g. BERT's pooled [CLS].
+    """
+
+    def __init__(self, body, summary, dim, classes, dropout=0.1):
+        super().__init__()
+        self.body, self.summary = body, summary
+        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(dim, classes)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, *inputs):
+        return self.head(self.dropout(self.summary(self.body, *inputs)))
+
+
+def fine_tune(model, batches, *, steps, lr, seed=0):
+    """Train a whole classifier on labelled batches (*inputs, labels) -> the trained model (Devlin et al. 2019, sec. 4).
+
+    model(*inputs) gives logits (B, classes); the same model is returned. Warm-up over a tenth of the steps. Choose lr
+    and steps on validation data (`accuracy`).
+    """
+    from evo.train import fit
+
+    labels = batches.tensors[-1]
+    if model.head.out_features <= labels.max() or labels.min() < 0:
+        raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but the head knows 0 to {model.head.out_features - 1}: "
+                         "build the classifier with classes = the number of label names")
+    return fit(model, _label_loss, batches, steps=steps, lr=lr, seed=seed, weight_decay=0.01, warmup=0.1).model
+
+
+def _label_loss(model, *batch):
+    *inputs, labels = batch
+    return F.cross_entropy(model(*inputs), labels)
+
+
+def accuracy(model, inputs, labels, size=500):
+    """Share of examples whose largest logit is the right one. inputs (N, ...), labels (N,)."""
+    guess = features_in_batches(lambda x: model(x).argmax(1), inputs, size)
+    return (guess == labels).double().mean().item()
 
 
 def retrieval(similarity, ks=(1, 5, 10)):
