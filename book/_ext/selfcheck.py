@@ -113,6 +113,8 @@ def problems(root=ROOT, site=SITE):
         for sentinel in SENTINELS.get(name, CHAPTER if chapter else ()):
             if sentinel not in text:
                 wrong.append(f"page {name} lacks {sentinel!r}")
+        if re.search(r"<p>\s*\|", text):
+            wrong.append(f"page {name} shows a Markdown table as text")
         local, outside = loads(page)
         wrong += [f"page {name} loads {address} from outside" for address in outside]
         wrong += [f"page {name} loads {path.name}, which is missing" for path in local if not path.exists()]
