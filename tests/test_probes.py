@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from evo import probes
+from evo.probes import Classifier, accuracy, fine_tune, linear_probe
+from evo.train import Batches
 
 
 def clusters(n=200, distance=6.0, seed=0):
@@ -75,3 +78,48 @@ def test_bad_input_is_named(call, says):
     x, y = clusters()
     with pytest.raises(ValueError, match=says):
         call(torch.as_tensor(x), torch.as_tensor(y))
+
+
+# ---------------------------------------------------------------- fine-tuning
+
+
+def sum_of(body, x):
+    return body(x)
+
+
+def two_classes(n=256):
+    torch.manual_seed(0)
+    x = torch.randn(n, 8)
+    return x, (x[:, 0] * x[:, 1] > 0).long()  # no line tells them apart
+
+
+def test_fine_tuning_changes_the_body_and_learns_what_a_line_cannot():
+    x, y = two_classes()
+    body = nn.Sequential(nn.Linear(8, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh())
+    before = body[0].weight.detach().clone()
+    model = Classifier(body, sum_of, dim=64, classes=2)
+    model = fine_tune(model, Batches(x, y, size=32), steps=400, lr=1e-2)
+    assert not torch.equal(before, body[0].weight) and not model.training
+    assert accuracy(model, x, y) > 0.95 > 0.75 > linear_probe(x, y, x, y, C=1.0)
+
+
+def test_fine_tuning_is_the_same_twice():
+    x, y = two_classes(64)
+    def run():
+        torch.manual_seed(0)
+        return fine_tune(Classifier(nn.Linear(8, 4), sum_of, 4, 2), Batches(x, y, size=32), steps=5, lr=1e-2)(x)
+    assert torch.equal(run(), run())
+
+
+def test_a_label_that_the_head_does_not_know_is_refused():
+    x, y = two_classes(64)
+    model = Classifier(nn.Linear(8, 4), sum_of, 4, classes=2)
+    for wrong in (y + 1, y - 1):
+        with pytest.raises(ValueError, match="the head knows 0 to 1"):
+            fine_tune(model, Batches(x, wrong, size=32), steps=1, lr=1e-2)
+
+
+def test_accuracy_counts():
+    logits = torch.eye(3).repeat(200, 1)
+    assert accuracy(nn.Identity(), logits, torch.arange(3).repeat(200)) == 1
+    assert accuracy(nn.Identity(), logits, torch.zeros(600, dtype=torch.long)) == pytest.approx(1 / 3)
