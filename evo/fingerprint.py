@@ -167,7 +167,7 @@ class _Walk:
 
 
 def _has_source(f):
-    return f.__code__.co_filename != "<string>"  # where dataclasses generate methods
+    return inspect.unwrap(f).__code__.co_filename != "<string>"  # where dataclasses generate methods
 
 
 def _names(code):

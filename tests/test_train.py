@@ -7,11 +7,13 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from evo import train, zoo
+from evo.data.text import WordNet
 from evo.fingerprint import fingerprint
 from evo.train import Batches, SimilarLength, fit, study
 
@@ -82,6 +84,15 @@ def helper(logits, y):
 def test_a_comment_does_not_change_the_fingerprint_and_a_constant_does():
     assert body(loss_fn) == body(loss_with_comment)
     assert body(loss_fn) != body(loss_with_constant)
+
+
+def test_a_data_set_counts_by_its_content():
+    def small(*definitions):
+        rows = np.arange(len(definitions))
+        lists = dict(synsets=[], lemmas=[], examples=[], example_lemma=[], hypernyms=[])
+        return WordNet(definitions=list(definitions), **lists, labels=rows, label_names=(), train=rows, valid=rows, test=rows)
+
+    assert fingerprint(small("a", "b")) == fingerprint(small("a", "b")) != fingerprint(small("a", "c"))
 
 
 def body(f):
