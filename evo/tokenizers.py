@@ -218,6 +218,7 @@ class WordPiece:
         self.tokenizer.normalizer = normalizers.BertNormalizer()
         self.tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self.tokenizer.decoder = decoders.WordPiece()
+        self.tokenizer.add_special_tokens(list(self.SPECIALS))  # "[MASK]" written in a text is the mask
 
     @classmethod
     def train(cls, texts, size):
@@ -273,4 +274,4 @@ class WordPiece:
     def decode(self, ids):
         """Ids -> string; special tokens are left out, but for [UNK]."""
         hidden = {self.pad, self.cls, self.sep, self.mask}
-        return self.tokenizer.decode([int(i) for i in ids if int(i) not in hidden])
+        return self.tokenizer.decode([int(i) for i in ids if int(i) not in hidden], skip_special_tokens=False)

@@ -343,3 +343,8 @@ def test_wordpiece_is_repeatable_and_its_fingerprint_follows_the_pieces(definiti
 def test_bad_pieces_and_texts_are_named(wordpiece, call, message):
     with pytest.raises(ValueError, match=message):
         call(wordpiece)
+
+
+def test_a_mask_written_in_a_text_is_the_mask():
+    pieces = WordPiece([*WordPiece.SPECIALS, "a", "city", "in"])
+    assert pieces.encode("a city in [MASK]") == [5, 6, 7, pieces.mask]
