@@ -218,7 +218,7 @@ class WordPiece:
         self.tokenizer.normalizer = normalizers.BertNormalizer()
         self.tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self.tokenizer.decoder = decoders.WordPiece()
-        self.tokenizer.add_special_tokens(list(self.SPECIALS))  # "[MASK]" written in a text is the mask
+        self.tokenizer.add_special_tokens(["[MASK]"])  # written in a text it asks for a word; the others are then plain text
 
     @classmethod
     def train(cls, texts, size):
