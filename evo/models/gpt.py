@@ -145,8 +145,11 @@ def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, 
     new, cache, ended = tokens, (), tokens.new_zeros(len(tokens), 1, dtype=torch.bool)
     for _ in range(steps):
         logits, cache = step(model, new, cache)
-        scores, ids = (logits[:, -1] / temperature).topk(top_k or vocab_size)
-        new = ids.gather(1, torch.multinomial(scores.softmax(-1), 1, generator=generator))
+        scores = logits[:, -1] / temperature
+        if top_k is not None:
+            least = scores.topk(top_k).values[:, -1:]
+            scores = scores.masked_fill(scores < least, -torch.inf)
+        new = torch.multinomial(scores.softmax(-1), 1, generator=generator)
         if end is not None:
             new = new.masked_fill(ended, end)
             ended = new == end
