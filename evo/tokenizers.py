@@ -257,8 +257,9 @@ class WordPiece:
         given = iter(self.tokenizer.encode_batch([t for t in second if t is not None], add_special_tokens=False))
         second = [None if text is None else next(given).ids for text in second]
         need = max(len(a) + 2 + (0 if b is None else len(b) + 1) for a, b in zip(first, second))
-        length = need if length is None else length
-        if length < 5:
+        if length is None:
+            length = need
+        elif length < 5:
             raise ValueError(f"length={length} must be at least 5: three special tokens and a piece of each text")
         tokens, segments = torch.full((len(first), length), self.pad), torch.zeros(len(first), length, dtype=torch.long)
         for i, (a, b) in enumerate(zip(first, second)):

@@ -318,6 +318,10 @@ def test_texts_alone_and_in_pairs_share_a_batch(wordpiece):
     assert segments.tolist() == [[0] * tokens.shape[1], [0] * (len(text) + 2) + [1] * (len(other) + 1)]
 
 
+def test_a_text_of_one_piece_needs_three_places(wordpiece):
+    assert wordpiece.encode_batch(["a"])[0].tolist() == [[wordpiece.cls, *wordpiece.encode("a"), wordpiece.sep]]
+
+
 def test_decode_gives_the_words_back(wordpiece):
     tokens, _ = wordpiece.encode_batch(["a plant that eats insects"], ["Small DOGS"], 30)
     assert wordpiece.decode(tokens[0]) == "a plant that eats insects small dogs"
