@@ -252,10 +252,10 @@ class WordPiece:
         second = [None] * len(first) if second is None else list(second)
         if not first or len(first) != len(second):
             raise ValueError(f"first and second must be lists of one length above 0, got {len(first)} and {len(second)}")
-        if not all(first):
-            raise ValueError("a text is empty: leave it out, there is nothing to read")
         given = iter(self.tokenizer.encode_batch([t for t in second if t is not None], add_special_tokens=False))
         second = [None if text is None else next(given).ids for text in second]
+        if not all(first) or [] in second:
+            raise ValueError("a text is empty: leave it out (None for a second text), there is nothing to read")
         need = max(len(a) + 2 + (0 if b is None else len(b) + 1) for a, b in zip(first, second))
         if length is None:
             length = need

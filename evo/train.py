@@ -49,10 +49,14 @@ class Batches:
         """Tuple of tensors (size, ...) for this step."""
         epoch, i = divmod(step, len(self.tensors[0]) // self.size)
         if self._order[0] != (epoch, seed):
-            order = torch.randperm(len(self.tensors[0]), generator=torch.Generator().manual_seed(_mix(seed, epoch)))
-            self._order = (epoch, seed), order
+            generator = torch.Generator().manual_seed(_mix(seed, epoch))
+            self._order = (epoch, seed), self._shuffled(generator)
         rows = self._order[1][i * self.size : (i + 1) * self.size]
         return tuple(t[rows] for t in self.tensors)
+
+    def _shuffled(self, generator):
+        """The rows in the order of one epoch."""
+        return torch.randperm(len(self.tensors[0]), generator=generator)
 
 
 class SimilarLength(Batches):
@@ -67,19 +71,12 @@ class SimilarLength(Batches):
         if len(lengths) != len(tensors[0]):
             raise ValueError(f"lengths has {len(lengths)} entries for {len(tensors[0])} rows: it needs one a row")
         self.lengths, self.pool = lengths, pool
-        self._sorted = (None, None)
 
-    def at(self, step, seed=0):
-        """Tuple of tensors (size, ...) for this step."""
-        epoch, i = divmod(step, len(self.tensors[0]) // self.size)
-        if self._sorted[0] != (epoch, seed):
-            generator = torch.Generator().manual_seed(_mix(seed, epoch))
-            order = torch.randperm(len(self.tensors[0]), generator=generator)[: len(self.tensors[0]) // self.size * self.size]
-            parts = [part[self.lengths[part].argsort(stable=True)] for part in order.split(self.pool * self.size)]
-            batches = torch.cat(parts).view(-1, self.size)
-            self._sorted = (epoch, seed), batches[torch.randperm(len(batches), generator=generator)]
-        rows = self._sorted[1][i]
-        return tuple(t[rows] for t in self.tensors)
+    def _shuffled(self, generator):
+        order = super()._shuffled(generator)[: len(self.lengths) // self.size * self.size]
+        parts = [part[self.lengths[part].argsort(stable=True)] for part in order.split(self.pool * self.size)]
+        batches = torch.cat(parts).view(-1, self.size)
+        return batches[torch.randperm(len(batches), generator=generator)].flatten()
 
 
 @dataclass

@@ -340,7 +340,8 @@ def test_wordpiece_is_repeatable_and_its_fingerprint_follows_the_pieces(definiti
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda w: w.encode_batch(["a dog", ""]), "a text is empty"), (lambda w: w.encode_batch([]), "length above 0"),
+    (lambda w: w.encode_batch(["a dog", ""]), "a text is empty"), (lambda w: w.encode_batch(["a dog"], [" "]), "a text is empty"),
+    (lambda w: w.encode_batch([]), "length above 0"),
     (lambda w: w.encode_batch(["a"], ["a", "b"]), "got 1 and 2"), (lambda w: w.encode_batch(["a dog"], length=4), "length=4"),
     (lambda w: WordPiece(["[PAD]", "a"]), r"lack \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
     (lambda w: WordPiece.train(["a dog"], 5), "size=5"), (lambda w: WordPiece.train(["", " "], 50), "nothing to learn")])

@@ -1,4 +1,4 @@
-"""What both benchmarks share: their options, and where their numbers go."""
+"""What the benchmarks share: their options, and where their numbers go."""
 import argparse
 import json
 import pathlib
