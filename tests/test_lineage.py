@@ -1,6 +1,7 @@
 """What each model keeps from its ancestor, and the one thing it changes."""
 import pytest
 import torch
+from helpers import shaken
 
 from evo.blocks import Encoder, causal_mask
 from evo.masking import random_mask
@@ -28,15 +29,6 @@ def images():
 @pytest.fixture
 def tokens():
     return torch.randint(50, (3, 6))
-
-
-def shaken(model):
-    """Away from zeros at the start, so that every part counts."""
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.requires_grad:
-                p.add_(0.1 * torch.randn_like(p))
-    return model
 
 
 def mae(cls=MAE):

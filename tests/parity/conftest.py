@@ -1,4 +1,7 @@
 """Peers with weights that matter everywhere: what is zero or one at the start is shaken."""
+from functools import partial
+
+import helpers
 import pytest
 import torch
 
@@ -10,12 +13,7 @@ def seed():
 
 @pytest.fixture
 def shaken():
-    def shake(model):
-        with torch.no_grad():
-            for p in model.parameters():
-                p.add_(0.05 * torch.randn_like(p))
-        return model.eval()
-    return shake
+    return partial(helpers.shaken, by=0.05)
 
 
 @pytest.fixture
