@@ -261,16 +261,16 @@ class WordPiece:
             length = need
         elif length < 5:
             raise ValueError(f"length={length} must be at least 5: three special tokens and a piece of each text")
-        tokens, segments = torch.full((len(first), length), self.pad), torch.zeros(len(first), length, dtype=torch.long)
-        for i, (a, b) in enumerate(zip(first, second)):
+        tokens, segments = [], []
+        for a, b in zip(first, second):
             a, b = list(a), b if b is None else list(b)
             while len(a) + 2 + (0 if b is None else len(b) + 1) > length:
                 (a if b is None or len(a) > len(b) else b).pop()
-            row = [self.cls, *a, self.sep]
-            segments[i, len(row) : len(row) + (0 if b is None else len(b) + 1)] = 1
-            row += [] if b is None else [*b, self.sep]
-            tokens[i, : len(row)] = torch.tensor(row)
-        return tokens, segments
+            front, back = [self.cls, *a, self.sep], [] if b is None else [*b, self.sep]
+            rest = length - len(front) - len(back)
+            tokens.append(front + back + [self.pad] * rest)
+            segments.append([0] * len(front) + [1] * len(back) + [0] * rest)
+        return torch.tensor(tokens), torch.tensor(segments)
 
     def decode(self, ids):
         """Ids -> string; special tokens are left out, but for [UNK]."""

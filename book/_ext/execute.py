@@ -110,6 +110,7 @@ def execute(notebook, path, timeout=TIMEOUT, report=None):
         startup_timeout=300,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=before,
         on_cell_executed=after,
