@@ -237,7 +237,7 @@ class FastSkipGram:
     def ascend(self, table, rows, gradient):
         """Row-wise Adagrad: table[rows] += lr * gradient / sqrt(all squared gradients of that row so far). Uses gradient up."""
         squares = self.squares[id(table)]
-        squares.index_add_(0, rows, gradient.norm(dim=1).square() / gradient.shape[1])
+        squares.index_add_(0, rows, torch.linalg.vecdot(gradient, gradient), alpha=1 / gradient.shape[1])
         table.index_add_(0, rows, gradient.mul_((self.lr * squares[rows].rsqrt())[:, None]))
 
 
@@ -253,10 +253,10 @@ def gradients(centre, others, weight, negatives):
     D = centre.shape[1]
     shared, drawn = others[: B * N].view(B, N, D), others[B * N :]
     c = centre.view(B, L, D)
-    pull = torch.sigmoid(-c @ shared.mT) * weight  # (B, L, N): d log sigmoid(s) / ds = sigmoid(-s)
-    asked = weight.sum(2).view(-1, 1) * (negatives / len(drawn))
-    push = torch.sigmoid(centre @ drawn.T) * -asked  # (B * L, K)
-    to_centre = torch.addmm((pull @ shared).view(-1, D), push, drawn)
+    pull = (c @ shared.mT).neg_().sigmoid_().mul_(weight)  # (B, L, N): d log sigmoid(s) / ds = sigmoid(-s)
+    asked = weight.sum(2).view(-1, 1) * (-negatives / len(drawn))
+    push = (centre @ drawn.T).sigmoid_().mul_(asked)  # (B * L, K); in place, because memory is what takes the time
+    to_centre = (pull @ shared).view(-1, D).addmm_(push, drawn)
     return to_centre, torch.cat([(pull.mT @ c).view(-1, D), push.T @ centre])
 
 
