@@ -1,9 +1,10 @@
 """One training step of ViT, MAE, GPT and BERT against timm and transformers: same sizes, same data, one process.
 
-    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 21] [--only vit mae gpt gpt_fused bert bert_hidden]
+    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41] [--only vit mae gpt gpt_fused bert bert_hidden]
 
 A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
-other first, and the ratio is that of the medians; below 1 means that evo is faster. Time is processor time, which
+other first, and the ratio is the median over these pairs, because machines change their speed from one minute to the
+next; below 1 means that evo is faster. Time is processor time, which
 with one thread is the wall-clock time of an idle machine and does not mind other programs. Peak memory is what tensors
 hold at most during a step (parameters, gradients, optimizer, activations, scratch space of kernels), counted from
 the allocator's own events: it is the same in every run and knows nothing of what the libraries import.
@@ -133,14 +134,14 @@ def peak_bytes(step):
 
 
 def paired_seconds(steps, rounds):
-    """Median processor seconds of both sides, which take turns at going first."""
+    """Processor seconds of both sides in every round; they take turns at going first."""
     seconds = [[], []]
     for i in range(rounds + 1):
         for side in ((0, 1), (1, 0))[i % 2]:
             start = time.process_time()
             steps[side]()
             seconds[side].append(time.process_time() - start)
-    return [statistics.median(times[1:]) for times in seconds]
+    return [times[1:] for times in seconds]
 
 
 def measure(name, rounds):
@@ -151,14 +152,16 @@ def measure(name, rounds):
     steps = [make_step(*side) for side in sides]
     memory = [peak_bytes(step) for step in steps]
     seconds = paired_seconds(steps, rounds)
+    ours, theirs = map(statistics.median, seconds)
+    ratio = statistics.median(a / b for a, b in zip(*seconds))
     return {"model": name, "peer": BENCHMARKS[name].__doc__.rstrip("."), "parameters": counts[0],
-            "milliseconds": round(1000 * seconds[0], 1), "peer_milliseconds": round(1000 * seconds[1], 1),
-            "time_ratio": round(seconds[0] / seconds[1], 3), "megabytes": round(memory[0] / 2**20, 1),
+            "milliseconds": round(1000 * ours, 1), "peer_milliseconds": round(1000 * theirs, 1),
+            "time_ratio": round(ratio, 3), "megabytes": round(memory[0] / 2**20, 1),
             "peer_megabytes": round(memory[1] / 2**20, 1), "memory_ratio": round(memory[0] / memory[1], 3)}
 
 
 def main():
-    parser = bench_options.options(__doc__, threads=1, rounds=21)
+    parser = bench_options.options(__doc__, threads=1, rounds=41)
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
