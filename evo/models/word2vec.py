@@ -255,7 +255,7 @@ def gradients(centre, others, weight, negatives):
     c = centre.view(B, L, D)
     pull = (c @ shared.mT).neg_().sigmoid_().mul_(weight)  # (B, L, N): d log sigmoid(s) / ds = sigmoid(-s)
     asked = weight.sum(2).view(-1, 1) * (-negatives / len(drawn))
-    push = (centre @ drawn.T).sigmoid_().mul_(asked)  # (B * L, K); in place, because memory is what takes the time
+    push = (centre @ drawn.T).sigmoid_().mul_(asked)  # (B * L, K); in place, which is a little faster
     to_centre = (pull @ shared).view(-1, D).addmm_(push, drawn)
     return to_centre, torch.cat([(pull.mT @ c).view(-1, D), push.T @ centre])
 
