@@ -1,14 +1,17 @@
 """The parts that every Transformer in the book is assembled from.
 
-Shapes: B batch, N tokens, D width, H heads. `mask` says who may attend to whom: boolean,
-True = may attend (as in F.scaled_dot_product_attention; nn.MultiheadAttention means the
-opposite), of any shape that broadcasts to (B, H, N, N).
+Shapes: B batch, N tokens, D width, H heads, S tokens that are looked at (in self-attention S = N).
+`mask` says who may attend to whom: boolean, True = may attend (as in
+F.scaled_dot_product_attention; nn.MultiheadAttention means the opposite), of any shape that
+broadcasts to (B, H, N, S). Floats instead are a bias, added to the scores.
 """
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from evo.inputs import check_images, check_vectors, kind
 
 LAYER_NORM = partial(nn.LayerNorm, eps=1e-6)
 
@@ -29,60 +32,124 @@ class QuickGELU(nn.Module):
         return x * torch.sigmoid(1.702 * x)
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017, sec. 3.2): (B, N, D) -> (B, N, D)."""
+def attend(q, k, v, mask=None):
+    """softmax(q k^T / sqrt(d) + bias) v in every head: (B, H, N, d), two of (B, H, S, d) -> (B, H, N, d).
 
-    def __init__(self, dim, heads):
+    mask: None; boolean, True = may attend; `causal_mask` itself; or floats, the bias.
+    """
+    if mask is causal_mask:
+        if q.shape[2] != k.shape[2]:
+            raise ValueError(f"mask=causal_mask with {q.shape[2]} queries and {k.shape[2]} keys: it "
+                             "is for a sequence that looks at itself; pass a table (N, S)")
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    if mask is not None:
+        mask = _fitting(mask, q, k)
+    return F.scaled_dot_product_attention(q, k, v, mask)
+
+
+def _fitting(mask, q, k):
+    """A table that attention can use, a bias in the dtype of the scores; or a clear error."""
+    if not isinstance(mask, torch.Tensor) or not (mask.dtype == torch.bool or mask.is_floating_point()):
+        raise ValueError(
+            f"mask must be boolean, True = may attend, or floats, a bias added to the scores, or "
+            f"causal_mask, got {kind(mask)}: pass mask.bool()")
+    B, H, N, S = *q.shape[:3], k.shape[2]
+    shape = mask.shape
+    if len(shape) > 4 or any(m not in (1, n) for m, n in zip(shape[::-1], (S, N, H, B))):
+        raise ValueError(f"mask has shape {tuple(shape)}, which does not broadcast to "
+                         f"(batch, heads, queries, keys) = {(B, H, N, S)}")
+    return mask if mask.dtype == torch.bool else mask.to(q.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017, sec. 3.2): (B, N, D) -> (B, N, D).
+
+    attn(x) looks from x at x; attn(x, source) from x at a source (B, S, source_dim); attn(q, k, v)
+    finds by k and takes from v, as DETR, which adds positions to q and k and not to v.
+    """
+
+    def __init__(self, dim, heads, source_dim=None):
         super().__init__()
         if heads < 1 or dim % heads:
             raise ValueError(f"heads={heads} does not divide dim={dim}, as it must")
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim)
+        self.heads, self.dim, self.source_dim = heads, dim, source_dim or dim
+        if self.source_dim == dim:
+            self.qkv = nn.Linear(dim, 3 * dim)
+        else:
+            self.q, self.kv = nn.Linear(dim, dim), nn.Linear(self.source_dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def split(self, x):
-        """(B, N, D) -> queries, keys, values, each (B, H, N, D/H)."""
-        B, N, D = x.shape
-        parts = self.qkv(x).chunk(3, dim=-1)  # 3 x (B, N, D)
-        return [part.view(B, N, self.heads, D // self.heads).transpose(1, 2) for part in parts]
+    def split(self, q, k=None, v=None):
+        """(B, N, D), two of (B, S, source_dim) -> queries, keys, values, each (B, H, N or S, D/H)."""
+        k = q if k is None else k
+        v = k if v is None else v
+        check_vectors(q, self.dim, "q")
+        if q is k is v and self.source_dim == self.dim:
+            parts = self.qkv(q).chunk(3, dim=-1)  # 3 x (B, N, D)
+        else:
+            check_vectors(k, self.source_dim, "k")
+            check_vectors(v, self.source_dim, "v")
+            same = self.source_dim == self.dim
+            parts = each(self.qkv, q, k, v) if same else [self.q(q), *each(self.kv, k, v)]
+        shape = self.heads, self.dim // self.heads
+        return [part.view(*part.shape[:2], *shape).transpose(1, 2) for part in parts]
 
-    def forward(self, x, mask=None):
-        q, k, v = self.split(x)
-        causal = mask is causal_mask
-        y = F.scaled_dot_product_attention(q, k, v, None if causal else mask, is_causal=causal)
+    def forward(self, q, k=None, v=None, mask=None):
+        y = attend(*self.split(q, k, v), mask)
         return self.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
 
     def weights(self, x, mask=None):
-        """Who attends to whom, by the formula: softmax(q k^T / sqrt(D/H)), (B, H, N, N)."""
+        """Who attends to whom in x, (B, H, N, N): what attention takes of one-hot values."""
         q, k, _ = self.split(x)
-        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-        if mask is causal_mask:
-            mask = causal_mask(x.shape[1], x.device)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, -torch.inf)
-        return scores.softmax(-1)
+        one_hot = torch.eye(k.shape[2], dtype=k.dtype, device=k.device)
+        return attend(q, k, one_hot.expand(*k.shape[:3], -1), mask)
+
+
+def each(linear, *inputs):
+    """Maps that stand stacked in one, each with an input of its own."""
+    n = len(inputs)
+    maps = zip(inputs, linear.weight.chunk(n), linear.bias.chunk(n))
+    return [F.linear(x, weight, bias) for x, weight, bias in maps]
+
+
+def feed_forward(dim, activation=nn.GELU):
+    """Two linear maps, four times as wide in between: (B, N, D) -> (B, N, D)."""
+    return nn.Sequential(nn.Linear(dim, 4 * dim), activation(), nn.Linear(4 * dim, dim))
+
+
+class LayerScale(nn.Module):
+    """A branch whose output is weighted channel by channel, at first by little (CaiT, BEiT)."""
+
+    def __init__(self, branch, dim, start=1e-5):
+        super().__init__()
+        self.branch, self.scale = branch, nn.Parameter(torch.full((dim,), start))
+
+    def forward(self, *args, **named):
+        return self.scale * self.branch(*args, **named)
 
 
 class Block(nn.Module):
-    """Attention, then an MLP four times as wide, each with a residual: (B, N, D) -> (B, N, D).
+    """Attention, then an MLP, each with a residual: (B, N, D) -> (B, N, D).
 
     norm_first=False normalises after the sum (Transformer, GPT-1, BERT), norm_first=True before
     the branch (GPT-2, iGPT, ViT and after). `norm` is called with dim, `activation` with nothing.
+    Other branches are handed in as modules: attn(x, mask=mask), mlp(x).
     """
 
-    def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU):
+    def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU,
+                 attn=None, mlp=None):
         super().__init__()
         self.norm_first = norm_first
         self.norm1 = norm(dim)
-        self.attn = Attention(dim, heads)
+        self.attn = Attention(dim, heads) if attn is None else attn
         self.norm2 = norm(dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), activation(), nn.Linear(4 * dim, dim))
+        self.mlp = feed_forward(dim, activation) if mlp is None else mlp
 
     def forward(self, x, mask=None):
         if self.norm_first:
-            x = x + self.attn(self.norm1(x), mask)
+            x = x + self.attn(self.norm1(x), mask=mask)
             return x + self.mlp(self.norm2(x))
-        x = self.norm1(x + self.attn(x, mask))
+        x = self.norm1(x + self.attn(x, mask=mask))
         return self.norm2(x + self.mlp(x))
 
 
@@ -90,59 +157,78 @@ class Encoder(nn.Module):
     """A stack of blocks: (B, N, D) -> (B, N, D). It knows nothing of words, pixels or losses.
 
     With norm_first=True the output of the last block is not normalised yet: one more norm follows.
+    `block` makes a block: a class or function that is called as Block is.
     """
 
-    def __init__(self, dim, depth, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU):
+    def __init__(self, dim, depth, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU,
+                 block=Block):
         super().__init__()
-        blocks = [Block(dim, heads, norm_first, norm, activation) for _ in range(depth)]
+        self.dim = dim
+        blocks = [block(dim, heads, norm_first, norm, activation) for _ in range(depth)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm(dim) if norm_first else nn.Identity()
 
     def forward(self, x, mask=None):
+        check_vectors(x, self.dim)
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
 
-    def layers(self, x, mask=None):
-        """What every block gives, before the last norm: a list of (B, N, D), for probing."""
-        outputs = []
-        for block in self.blocks:
-            x = block(x, mask)
-            outputs.append(x)
-        return outputs
 
-    def attentions(self, x, mask=None):
-        """The attention weights of every block: a list of (B, H, N, N)."""
-        maps = []
-        for block in self.blocks:
-            maps.append(block.attn.weights(block.norm1(x) if block.norm_first else x, mask))
-            x = block(x, mask)
-        return maps
+def linear_maps(module):
+    """[(name, nn.Linear)] of all linear maps inside, in the order of their making: to start them."""
+    return [(name, part) for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+
+
+def two(size):
+    """7 -> (7, 7); (5, 7) -> (5, 7)."""
+    rows, columns = (size, size) if isinstance(size, int) else size
+    return rows, columns
+
+
+def patchify(images, patch_size):
+    """Cut pictures into patches, row by row: (B, C, H, W) -> (B, N, P*P*C), as in MAE.
+
+    A patch is read in the order rows, columns, channels.
+    """
+    P = patch_size
+    if images.ndim != 4:
+        raise ValueError(f"images have shape {tuple(images.shape)}, but (B, C, H, W) is needed: "
+                         "for a single picture images[None]")
+    B, C, height, width = images.shape
+    if P < 1 or height % P or width % P:
+        raise ValueError(f"patch_size={P} does not divide the picture of {height}x{width}; "
+                         "choose a common divisor")
+    rows, columns = height // P, width // P
+    patches = images.reshape(B, C, rows, P, columns, P).permute(0, 2, 4, 3, 5, 1)
+    return patches.reshape(B, rows * columns, P * P * C)  # (B, rows, columns, P, P, C) -> (B, N, P*P*C)
 
 
 class PatchEmbedding(nn.Module):
-    """Images (B, C, S, S) -> patches (B, (S/P)^2, D), row by row, by the same linear map for each.
+    """Images (B, C, H, W) -> patches (B, N, D), row by row, by the same linear map for each.
 
-    A patch is read in the order rows, columns, channels. Elsewhere the same map is written as a
-    P x P convolution of stride P.
+    image_size: one number or (height, width). `grid` is the number of patches a side, and for
+    oblong images (rows, columns). Elsewhere the same map is written as a P x P convolution of
+    stride P.
     """
 
     def __init__(self, image_size, patch_size, channels, dim, bias=True):
         super().__init__()
-        if patch_size < 1 or image_size % patch_size:
-            raise ValueError(
-                f"image_size={image_size} is not divisible by patch_size={patch_size}: "
-                "resize or pad the images, or choose another patch")
-        self.image_size, self.patch_size, self.channels = image_size, patch_size, channels
-        self.grid = image_size // patch_size
+        self.patch_size, self.channels = patch_size, channels
+        self.resize(image_size)
         self.proj = nn.Linear(patch_size**2 * channels, dim, bias=bias)
 
-    def forward(self, images):
-        expected = (self.channels, self.image_size, self.image_size)
-        if images.ndim != 4 or images.shape[1:] != expected:
+    def resize(self, image_size):
+        """From now on read images of this size."""
+        height, width = two(image_size)
+        P = self.patch_size
+        if P < 1 or min(height, width) < 1 or height % P or width % P:
             raise ValueError(
-                f"images have shape {tuple(images.shape)}, but this model reads "
-                f"(batch, channels, height, width) = (B, {', '.join(map(str, expected))})")
-        B, P, G = len(images), self.patch_size, self.grid
-        patches = images.reshape(B, self.channels, G, P, G, P).permute(0, 2, 4, 3, 5, 1)
-        return self.proj(patches.reshape(B, G * G, -1))  # (B, G, G, P, P, C) -> (B, N, D)
+                f"image_size={image_size} is not divisible by patch_size={P}: "
+                "resize or pad the images, or choose another patch")
+        self.image_size, self.rows, self.columns = image_size, height // P, width // P
+        self.grid = self.rows if height == width else (self.rows, self.columns)
+
+    def forward(self, images):
+        check_images(images, (self.channels, *two(self.image_size)), self.proj.weight.dtype)
+        return self.proj(patchify(images, self.patch_size))

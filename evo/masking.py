@@ -1,6 +1,8 @@
 """Which tokens are hidden. `masked` is boolean (B, N), True = hidden and to be predicted."""
 import torch
 
+from evo.inputs import check_flags, check_ids
+
 
 def random_mask(batch, n, ratio, generator=None, device=None):
     """Hide exactly round(ratio * n) of n tokens in every row, all choices equally likely (MAE).
@@ -9,6 +11,8 @@ def random_mask(batch, n, ratio, generator=None, device=None):
     """
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio={ratio} must lie in [0, 1): some tokens have to stay visible")
+    if batch < 0 or n < 0:
+        raise ValueError(f"batch={batch} and n={n} must be 0 or more")
     hidden = round(ratio * n)
     if n and hidden == n:
         raise ValueError(f"ratio={ratio} hides all of n={n} tokens: lower it or use more tokens")
@@ -23,7 +27,12 @@ def visible(masked, count=None):
 
     Whoever knows that K = count already spares the look at the numbers (and a GPU the wait).
     """
+    check_flags(masked, "masked")
+    if masked.ndim != 2:
+        raise ValueError(f"masked has shape {tuple(masked.shape)}, but (batch, tokens) is needed")
     if count is None:
+        if not len(masked):
+            raise ValueError("masked is an empty batch, of which nobody can say how many tokens stay")
         count = masked[0].logical_not().sum().item()
         torch._check(count >= 0)  # torch.export has no numbers to look at
         torch._check(count <= masked.shape[1])
@@ -43,6 +52,10 @@ def bert_mask(tokens, hideable, mask_token, vocab_size, ratio=0.15, mix=(0.8, 0.
         raise ValueError(f"ratio={ratio} must lie in (0, 1): something has to be hidden, something to stay")
     if len(mix) != 3 or min(mix) < 0 or abs(sum(mix) - 1) > 1e-6:
         raise ValueError(f"mix={mix} must be three shares that sum to 1: masked, random, unchanged")
+    check_ids(tokens, vocab_size)
+    check_flags(hideable, "hideable", tokens.shape)
+    if tokens.ndim != 2:
+        raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but (B, N) ids are needed")
     count = hideable.sum(1, keepdim=True)
     if not count.all():
         raise ValueError("a row has no token that may be hidden: leave empty texts out")

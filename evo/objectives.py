@@ -5,12 +5,17 @@ Shapes: B batch, N tokens, V classes, P numbers a patch, D width.
 import torch
 import torch.nn.functional as F
 
+from evo.inputs import check_flags, check_ids, check_shape, check_whole
+
 
 def skip_gram(center, context, negatives):
     """Skip-gram with negative sampling (Mikolov et al. 2013b, eq. 4), mean over the pairs.
 
     center, context (B, D): vectors of words seen together; negatives (B, K, D): of random words.
     """
+    check_shape(context, center.shape, "context")
+    check_shape(negatives, (len(center), negatives.shape[1], center.shape[1]), "negatives")
+    _not_empty(len(center))
     seen = F.logsigmoid((center * context).sum(-1))
     drawn = F.logsigmoid(-(negatives @ center.unsqueeze(-1)).squeeze(-1)).sum(-1)
     return -(seen + drawn).mean()
@@ -22,12 +27,14 @@ def next_token(logits, tokens, valid=None):
     logits (B, N, V), tokens (B, N), valid bool (B, N). logits[:, i] are judged by tokens[:, i + 1];
     where valid is False (padding) nothing is asked.
     """
+    _check_sequence(logits, tokens, valid)
     if valid is not None:
         tokens = tokens.masked_fill(~valid, -100)
     targets = F.pad(tokens[:, 1:], (0, 1), value=-100)  # shifting these spares a copy of the logits
+    check_ids(targets, logits.shape[2], ignore=-100)
     if not (targets >= 0).any():
         raise ValueError("there is no next token to predict: no sequence has two valid tokens")
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
 
 def previous_token(logits, tokens, valid=None):
@@ -35,12 +42,14 @@ def previous_token(logits, tokens, valid=None):
 
     logits[:, i] are judged by tokens[:, i - 1]; padding stands behind, where valid is False.
     """
+    _check_sequence(logits, tokens, valid)
     targets = F.pad(tokens[:, :-1], (1, 0), value=-100)
     if valid is not None:
         targets = targets.masked_fill(~valid, -100)
+    check_ids(targets, logits.shape[2], ignore=-100)
     if not (targets >= 0).any():
         raise ValueError("there is no previous token to predict: no sequence has two valid tokens")
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
 
 def both_ways(ahead, back, tokens, valid=None):
@@ -54,10 +63,14 @@ def both_ways(ahead, back, tokens, valid=None):
 def masked_cross_entropy(logits, targets, masked):
     """Mean cross-entropy over hidden tokens (BERT; BEiT).
 
-    logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden.
+    logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden. Or more axes than B and N.
     """
+    check_shape(targets, logits.shape[:-1], "targets")
+    check_flags(masked, "masked", targets.shape)
     _something_hidden(masked)
-    return F.cross_entropy(logits[masked], targets[masked])
+    wanted = targets[masked]
+    check_ids(wanted, logits.shape[-1], "targets", ignore=-100)
+    return F.cross_entropy(logits[masked], wanted.long())
 
 
 def masked_regression(pred, target, masked, p=2, normalize=False):
@@ -66,12 +79,27 @@ def masked_regression(pred, target, masked, p=2, normalize=False):
     pred, target (B, N, P), masked bool (B, N), True = hidden. normalize=True first gives every
     target patch mean 0 and (unbiased) variance 1 (MAE, sec. 3, "Reconstruction target").
     """
+    check_shape(target, pred.shape, "target")
+    check_flags(masked, "masked", pred.shape[:-1])
     _something_hidden(masked)
     if normalize:
         var, mean = torch.var_mean(target, dim=-1, keepdim=True)
         target = (target - mean) / (var + 1e-6).sqrt()
     error = (pred - target).abs().pow(p).mean(-1)  # (B, N)
     return (error * masked).sum() / masked.sum()
+
+
+def _check_sequence(logits, tokens, valid):
+    if logits.ndim != 3:
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, but (batch, tokens, classes) is needed")
+    check_whole(tokens, "tokens", logits.shape[:2])
+    if valid is not None:
+        check_flags(valid, "valid", tokens.shape)
+
+
+def _not_empty(n):
+    if not n:
+        raise ValueError("the batch is empty: there is nothing to take the mean of")
 
 
 def _something_hidden(masked):
@@ -88,6 +116,7 @@ def clip_loss(logits):
     """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, but pairs need (B, B)")
+    _not_empty(len(logits))
     pairs = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
 
@@ -99,6 +128,10 @@ def nt_xent(z0, z1, temperature=0.5):
     """
     if temperature <= 0:
         raise ValueError(f"temperature={temperature} must be greater than 0")
+    if z0.ndim != 2:
+        raise ValueError(f"z0 has shape {tuple(z0.shape)}, but (batch, width) is needed")
+    check_shape(z1, z0.shape, "z1")
+    _not_empty(len(z0))
     z = F.normalize(torch.cat([z0, z1]), dim=1)
     similarity = z @ z.T / temperature  # (2B, 2B)
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)

@@ -4,7 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.blocks import Attention, Block, Encoder, PatchEmbedding, QuickGELU, causal_mask
+from evo import data, look
+from evo.blocks import Attention, Block, Encoder, LayerScale, PatchEmbedding, QuickGELU, causal_mask, patchify
+from evo.data.images import unpatchify
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def slow_attention(attention, x, mask):
 def test_attention_is_the_formula(heads):
     """Wrong scale (by width instead of head width) or a mixed-up head would show here."""
     attention, x, mask = Attention(8, heads), torch.randn(2, 5, 8), causal_mask(5)
-    torch.testing.assert_close(attention(x, mask), slow_attention(attention, x, mask))
+    torch.testing.assert_close(attention(x, mask=mask), slow_attention(attention, x, mask))
 
 
 @pytest.mark.parametrize("mask", [None, causal_mask(5), causal_mask], ids=["none", "table", "function"])
@@ -42,7 +44,7 @@ def test_weights_are_those_that_attention_uses(mask):
     assert weights.shape == (3, 2, 5, 5)
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 5))
     mixed = weights @ attention.split(x)[2]  # (B, H, N, D/H)
-    torch.testing.assert_close(attention.proj(mixed.transpose(1, 2).flatten(2)), attention(x, mask))
+    torch.testing.assert_close(attention.proj(mixed.transpose(1, 2).flatten(2)), attention(x, mask=mask))
 
 
 def test_causal_mask_by_hand():
@@ -82,7 +84,7 @@ def test_block_is_its_two_lines(norm_first):
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_layers_and_attentions_follow_the_forward_pass(norm_first):
     encoder, x = Encoder(8, 3, 2, norm_first=norm_first), torch.randn(2, 5, 8)
-    layers, maps = encoder.layers(x, causal_mask), encoder.attentions(x, causal_mask)
+    layers, maps = look.layers(encoder, x, causal_mask), look.attentions(encoder, x, causal_mask)
     assert len(layers) == len(maps) == 3
     torch.testing.assert_close(encoder.norm(layers[-1]), encoder(x, causal_mask))
     second = encoder.blocks[1]
@@ -118,6 +120,55 @@ def test_patches_stand_row_by_row():
     nn.init.eye_(patch.proj.weight), nn.init.zeros_(patch.proj.bias)
     assert patch(torch.arange(16.0).view(1, 1, 4, 4))[0].tolist() == [
         [0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
+
+
+@pytest.mark.parametrize("shape, patch", [((2, 3, 8, 8), 4), ((2, 1, 6, 10), 2), ((1, 2, 4, 12), 4)])
+def test_patchify_is_cutting_by_hand_and_unpatchify_its_inverse(shape, patch):
+    images = torch.randn(shape)
+    patches, (_, C, height, width) = patchify(images, patch), shape
+    by_hand = [images[:, :, r:r + patch, c:c + patch].permute(0, 2, 3, 1).flatten(1)
+               for r in range(0, height, patch) for c in range(0, width, patch)]
+    assert torch.equal(patches, torch.stack(by_hand, 1))
+    assert torch.equal(unpatchify(patches, patch, C, grid=(height // patch, width // patch)), images)
+    byte = (images * 9).byte()
+    assert patchify(byte, patch).dtype == torch.uint8
+    assert data.images.patchify is patchify
+
+
+def test_layers_and_maps_at_chosen_places():
+    encoder, x = Encoder(8, 3, 2), torch.randn(2, 5, 8)
+    whole = look.attentions(encoder, x)
+    some = look.attentions(encoder, x, at=[encoder.blocks[2], encoder.blocks[0]])
+    assert len(whole) == 3 and all(torch.equal(a, b) for a, b in zip(some, [whole[0], whole[2]]))
+    assert look.attentions(encoder, x, at=[]) == [] and len(look.layers(encoder, x, at=[encoder.blocks[1].mlp])) == 1
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in encoder.modules())
+    with pytest.raises(ValueError, match="mask"):
+        look.attentions(encoder, x, "no mask", at=[encoder.blocks[0]])
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in encoder.modules())
+
+
+def test_looking_changes_nothing_and_works_in_training():
+    encoder, x = Encoder(8, 2, 2), torch.randn(2, 5, 8)
+    before, seen = encoder(x), []
+    encoder.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    maps = look.attentions(encoder, x)
+    assert torch.equal(seen[0], before)
+    maps[1].square().sum().backward()
+    assert encoder.blocks[0].mlp[0].weight.grad.any()
+
+
+def test_a_row_that_may_look_nowhere_has_an_empty_map_and_spoils_no_other():
+    attention, x = Attention(8, 2), torch.randn(1, 3, 8)
+    mask = torch.tensor([[True, False, False], [False, False, False], [True, True, True]])
+    maps = look.attentions(attention, x, mask=mask)[0]
+    assert maps.isfinite().all() and not maps[:, :, 1].any() and attention(x, mask=mask).isfinite().all()
+
+
+def test_layer_scale_starts_small_and_weighs_channels():
+    scaled, x = LayerScale(nn.Identity(), 4), torch.ones(2, 3, 4)
+    torch.testing.assert_close(scaled(x), torch.full((2, 3, 4), 1e-5))
+    scaled.scale.data = torch.arange(4.0)
+    assert scaled(x)[1, 2].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("make, word", [

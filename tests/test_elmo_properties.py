@@ -69,11 +69,32 @@ def test_spell():
     assert characters[1, 2].tolist() == [259, 1 + 0xC3, 1 + 0xA9, 260, 261, 261]
 
 
-def test_a_word_too_long_for_the_table():
-    assert spell([["abcd"]], length=6)[0, 1, -1] == elmo.WORD_END
-    for words in (["abcde"], ["ok", "ééé"]):
-        with pytest.raises(ValueError, match="length=6"):
-            spell([words], length=6)
+def test_a_word_too_long_for_the_table_loses_its_end_as_in_the_official_code():
+    """The expected numbers are those of UnicodeCharsVocab._convert_word_to_char_ids with max_word_length=6."""
+    for word, kept in [("abcd", b"abcd"), ("abcdefgh", b"abcd"), ("éééé", "éé".encode()), ("aéé", "aé".encode() + b"\xc3"),
+                       ("\ud83d", b""), ("a\ud83db", b"ab")]:
+        official = [elmo.WORD_BEGIN, *(byte + 1 for byte in kept), elmo.WORD_END]
+        assert spell([[word]], length=6)[0, 1].tolist() == official + [elmo.FILL] * (6 - len(official))
+
+
+def test_a_long_word_reads_like_its_beginning(model, vocab):
+    link = "https://example.org/" + "a" * 60
+    assert torch.equal(model.features(spell([["see", link]], 12)), model.features(spell([["see", link[:10]]], 12)))
+    assert elmo.Corpus([["see", link]], vocab, length=12).characters.shape[1] == 12
+
+
+def test_importing_silences_no_warning():
+    import subprocess
+    import sys
+    code = "import warnings; before = list(warnings.filters); import evo.models.elmo; assert warnings.filters == before"
+    subprocess.run([sys.executable, "-c", f"import torch, numpy; {code}"], check=True)
+
+
+def test_nothing_is_said_of_the_kernel_and_other_warnings_stay():
+    import subprocess
+    import sys
+    code = "import torch; from evo.models.elmo import LSTM; LSTM(4, 8)(torch.randn(1, 2, 4))"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 @pytest.mark.parametrize("bad, said", [([], "sentences is empty"), ([["a"], []], "sentence 1 is empty"), (["a b"], "tokenize it first")])

@@ -5,8 +5,9 @@ import pytest
 import torch
 from helpers import shaken
 
-from evo.blocks import Block, Encoder
-from evo.models.transformer import CrossAttention, DecoderBlock, Transformer, sinusoids, translate
+from evo import look
+from evo.blocks import Attention, Block, Encoder
+from evo.models.transformer import DecoderBlock, Transformer, sinusoids, translate
 
 D, V = 32, 50
 
@@ -48,7 +49,7 @@ def test_odd_widths_lose_the_last_cosine():
 
 def test_a_decoder_block_is_an_encoder_block_and_cross_attention():
     ours, theirs = DecoderBlock(D, 4).state_dict(), Block(D, 4).state_dict()
-    more = {f"cross.{name}" for name in CrossAttention(D, 4).state_dict()} | {"norm_cross.weight", "norm_cross.bias"}
+    more = {f"cross.{name}" for name in Attention(D, 4).state_dict()} | {"norm_cross.weight", "norm_cross.bias"}
     assert ours.keys() - theirs.keys() == more and theirs.keys() <= ours.keys()
 
 
@@ -63,11 +64,9 @@ def test_a_decoder_block_that_hears_nothing_is_a_masked_encoder_block():
 
 
 def test_cross_attention_to_itself_is_self_attention():
-    cross, x = shaken(CrossAttention(D, 4)), torch.randn(3, 6, D)
-    attention = Block(D, 4).attn
-    attention.load_state_dict(cross.state_dict())
-    torch.testing.assert_close(cross(x, x), attention(x))
-    torch.testing.assert_close(cross.weights(x, x), attention.weights(x))
+    attention, x = shaken(Attention(D, 4)), torch.randn(3, 6, D)
+    torch.testing.assert_close(attention(x, x.clone()), attention(x))
+    torch.testing.assert_close(look.attentions(attention, x, x.clone())[0], attention.weights(x))
 
 
 def test_the_encoder_is_the_books_encoder():

@@ -1,16 +1,22 @@
 """What every model owes: gradients, counts, shapes, repeatability, clear errors."""
+import pathlib
+
 import pytest
 import torch
 from torch import nn
 
-from evo import objectives
+from evo import look, models, objectives
+from evo.blocks import QuickGELU
 from evo.masking import random_mask
 from evo.models.bert import BERT, bert_base, bert_large
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
+from evo.models.elmo import ELMo, spell
 from evo.models.gpt import GPT, gpt2_small
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
+from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer
-from evo.models.vit import ViT, at_resolution, interpolate_positions, sine_cosine, vit_base_patch16, with_head
+from evo.models.vit import ViT, at_resolution, interpolate_positions, learned, sine_cosine, vit_base_patch16, with_head
+from evo.models.word2vec import CBOW, SkipGram
 
 TINY = dict(dim=32, depth=2, heads=4)
 SMALL = dict(image_size=8, patch_size=4, channels=3, **TINY)
@@ -47,6 +53,21 @@ class Answers(BERT):
         return torch.cat([guesses.flatten(1), follows], dim=1)
 
 
+class BothWays(ELMo):
+    """ELMo, with its two answers side by side."""
+
+    def forward(self, characters):
+        return torch.cat(super().forward(characters), dim=2)
+
+
+def characters(n=3):
+    return spell([["the", "cat"], ["sat", "down"], ["again"]][:n], length=8)[:, :4]
+
+
+def valid(n=3):
+    return (torch.arange(6) < torch.tensor([[6], [4], [2]]))[:n]
+
+
 MODELS = {
     "vit": (lambda: ViT(**SMALL, classes=10), lambda n: (images(n),), (10,)),
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
@@ -54,6 +75,10 @@ MODELS = {
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "bert": (lambda: Answers(vocab_size=50, length=8, **TINY), lambda n: (tokens(n), segments(n)), (6 * 50 + 2,)),
     "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
+    "elmo": (lambda: BothWays(30, length=8, dim=8, cells=16, filters=[(1, 4), (3, 6)], char_dim=5), lambda n: (characters(n),), (4, 60)),
+    "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4, dropout=0), lambda n: (tokens(n), valid(n)), (4,)),
+    "skip-gram": (lambda: SkipGram(50, 8), lambda n: (tokens(n)[:, 0], tokens(n)), (6,)),
+    "cbow": (lambda: CBOW(50, 8), lambda n: (tokens(n).masked_fill(~valid(n), -1), tokens(n)), (6,)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
     "mae with mask tokens": (lambda: mae(MAEWithMaskTokens), lambda n: (images(n), masked(n)), (4, 48)),
     "clip": (lambda: CLIP(image=ImageTower(**SMALL), text=TextTower(50, 8, **TINY), dim=16, end_token=END),
@@ -61,6 +86,74 @@ MODELS = {
     "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
                                lambda n: (images(n), tokens(n)), None),
 }
+
+
+# every file, and the protocol of evo.models
+
+NO_MODEL = {"weights": "published weights under our names"}
+OTHERWISE = {
+    "word2vec": "a table of vectors, one a word: `hidden` looks them up, and nothing stands above them",
+    "clip": "two towers, each with features and dim of its own; encode_image and encode_text lead into one space",
+    "elmo": "its features are two directions side by side, 2 * dim numbers, of which `head` reads each by itself",
+}
+
+
+def file_of(model):
+    """The file of evo.models in which a class or its first ancestor there stands."""
+    return next(c.__module__.split(".")[-1] for c in type(model).__mro__ if c.__module__.startswith("evo.models"))
+
+
+def test_every_file_of_evo_models_is_tested_here():
+    files = {path.stem for path in pathlib.Path(models.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {file_of(build()) for build, _, _ in MODELS.values()} | NO_MODEL.keys() == files
+    assert OTHERWISE.keys() < files and not OTHERWISE.keys() & NO_MODEL.keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_features_dim_and_head(name):
+    build, inputs, _ = MODELS[name]
+    model = build()
+    kept = callable(getattr(model, "features", None)) and callable(getattr(model, "head", None)) and \
+        model.features(*inputs(3)).shape[-1] == model.dim and model.features(*inputs(3)).shape[0] == 3
+    assert kept == (file_of(model) not in OTHERWISE)
+
+
+# weights and draws as they always were: the sums were taken at commit 36854a4, before blocks took modules
+
+def fixed():
+    return ViT(**SMALL, positions=sine_cosine)
+
+
+FRESH = {
+    "vit": (lambda: ViT(**SMALL, classes=10), 3532.012037984201),
+    "vit with fixed positions": (fixed, 3804.062494388726),
+    "gpt": (lambda: GPT(50, 8, **TINY), 3600.0606458721318),
+    "gpt with another activation": (lambda: GPT(50, 8, **TINY, activation=QuickGELU), 3600.0606458721318),
+    "bert": (lambda: BERT(50, 8, **TINY), 4995.948441593555),
+    "transformer": (lambda: Transformer(50, **TINY), 15594.771217620842),
+    "mae": (lambda: MAE(fixed(), 16, 2, 2), 10054.83309246741),
+    "mae with mask tokens": (lambda: MAEWithMaskTokens(fixed(), 16, 2, 2), 10054.630220904817),
+    "image tower": (lambda: ImageTower(**SMALL), 5110.6585124171625),
+    "text tower": (lambda: TextTower(50, 8, **TINY), 3736.795748473293),
+    "clip of our own towers": (lambda: CLIP(ViT(**SMALL), GPT(50, 8, **TINY), dim=16, end_token=49), 14750.302597717087),
+    "elmo": (lambda: ELMo(20, length=12, dim=8, cells=16, filters=[(1, 4), (3, 6)], char_dim=5), 1751.6462151523274),
+    "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4), -3.4511161581687353),
+    "skip-gram": (lambda: SkipGram(30, 8), 0.38140136190538115),
+    "cbow": (lambda: CBOW(30, 8), 0.38140136190538115),
+}
+
+
+def ramp(tensors):
+    """A sum in which every number of every tensor has its own weight."""
+    return sum(k * (t.double().flatten() * torch.linspace(1, 2, t.numel(), dtype=torch.double)).sum().item()
+               for k, t in enumerate(tensors, 1))
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_a_seed_gives_the_weights_it_always_gave(name):
+    build, recorded = FRESH[name]
+    torch.manual_seed(0)
+    assert ramp(build().state_dict().values()) == pytest.approx(recorded, rel=1e-6, abs=1e-4)
 
 
 @pytest.fixture(params=MODELS)
@@ -238,11 +331,44 @@ def test_a_vit_reads_larger_images_after_interpolation():
     torch.testing.assert_close(at_resolution(vit, 8).features(images()), vit.features(images()))
 
 
+@pytest.mark.parametrize("size, patch", [((8, 12), 4), ((6, 2), 2)])
+@pytest.mark.parametrize("positions", [learned, sine_cosine])
+def test_oblong_images(size, patch, positions):
+    torch.manual_seed(0)
+    vit = ViT(size, patch, 3, **TINY, classes=10, positions=positions)
+    rows, columns = size[0] // patch, size[1] // patch
+    assert vit.patch.grid == (vit.patch.rows, vit.patch.columns) == (rows, columns)
+    oblong = torch.randn(2, 3, *size)
+    assert vit(oblong).shape == (2, 10) and vit.features(oblong).shape == (2, 1 + rows * columns, 32)
+    with pytest.raises(ValueError, match="this model reads"):
+        vit(oblong.mT)
+    model = MAE(ViT(size, patch, 3, **TINY, positions=positions), 16, 1, 2)
+    assert model(oblong, random_mask(2, rows * columns, 0.5)).shape == (2, rows * columns, patch**2 * 3)
+
+
+def test_positions_of_an_oblong_are_a_part_of_the_square_and_stretch_by_side():
+    square, oblong = sine_cosine(4, 8)[0, 1:].view(4, 4, 8), sine_cosine((2, 4), 8)[0, 1:].view(2, 4, 8)
+    assert torch.equal(oblong, square[:2])
+    table = torch.arange(3.0)[None, :, None].expand(2, 3, 8).reshape(1, 6, 8)  # says the column
+    wide = interpolate_positions(torch.cat([torch.zeros(1, 1, 8), table], 1), (4, 3), old=(2, 3))
+    torch.testing.assert_close(wide[0, 1:].view(4, 3, 8)[..., 0], torch.arange(3.0).expand(4, 3), atol=1e-5, rtol=0)
+
+
+def test_a_square_vit_reads_oblong_images_after_interpolation_and_comes_back():
+    torch.manual_seed(0)
+    vit = with_head(ViT(**SMALL), 10)
+    wide = at_resolution(vit, (8, 16))
+    assert wide(torch.randn(2, 3, 8, 16)).shape == (2, 10) and wide.patch.grid == (2, 4) and vit.patch.grid == 2
+    assert at_resolution(wide, 8)(images()).shape == (3, 10)
+    same = at_resolution(wide, (8, 16))
+    torch.testing.assert_close(same.position, wide.position)
+
+
 def test_attention_maps():
     vit, gpt = ViT(**SMALL), GPT(50, 8, **TINY)
     maps = vit.attentions(images())
     assert len(maps) == 2 and maps[0].shape == (3, 4, 5, 5)
-    assert not torch.stack(gpt.attentions(tokens())).triu(1).any()
+    assert not torch.stack(look.attentions(gpt, tokens())).triu(1).any()
 
 
 def test_a_new_head_leaves_the_old_model_alone():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from evo.blocks import patchify as patchify
+from evo.blocks import two
 from evo.data import sources
 
 CLASSES = tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(","))
@@ -43,26 +45,27 @@ def build_fashion_mnist(folder):
 
 def to_float(images):
     """Bytes 0..255 -> numbers 0..1."""
+    if not isinstance(images, torch.Tensor):
+        raise ValueError(f"images must be a tensor of bytes (0 to 255), got {type(images).__name__}")
+    if images.is_floating_point() and images.numel() and not (images.max() > 1 or (images == 0).all()):
+        raise ValueError(f"images must run from 0 to 255, but their largest number is {images.max():.3g}: they are scaled already")
     return images.float() / 255
 
 
-def patchify(images, patch_size):
-    """Cut pictures into patches, rows first: (B, C, H, W) -> (B, N, P*P*C), as in MAE."""
-    height, width, p = *images.shape[-2:], patch_size
-    if height % p or width % p:
-        raise ValueError(f"patch_size={p} does not divide the picture of {height}x{width}; choose a common divisor")
-    x = images.unflatten(3, (-1, p)).unflatten(2, (-1, p))  # (B, C, h, p, w, q)
-    return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)  # (B, h*w, p*q*C)
+def unpatchify(patches, patch_size, channels=1, grid=None):
+    """Put pictures together again, patchify backwards: (B, N, P*P*C) -> (B, C, H, W).
 
-
-def unpatchify(patches, patch_size, channels=1):
-    """Put the patches of square pictures together again: (B, N, P*P*C) -> (B, C, H, W)."""
+    grid: (rows, columns) of patches, or one number for a square; None: the pictures are square.
+    """
+    if patches.ndim != 3:
+        raise ValueError(f"patches have shape {tuple(patches.shape)}, but (B, N, P*P*C) is needed")
     batch, n, d = patches.shape
-    side, p = int(n**0.5), patch_size
-    if side * side != n or d != p * p * channels:
+    rows, columns = two(int(n**0.5) if grid is None else grid)
+    p = patch_size
+    if rows * columns != n or d != p * p * channels:
         raise ValueError(
-            f"patches of shape {tuple(patches.shape)} are not the patches of square pictures with "
-            f"patch_size={p} and channels={channels}; pass what patchify was given"
+            f"patches of shape {tuple(patches.shape)} are not the patches of {'square pictures' if grid is None else 'pictures'} "
+            f"with patch_size={p} and channels={channels}{'' if grid is None else f' and grid={grid}'}; pass what patchify was given"
         )
-    x = patches.reshape(batch, side, side, p, p, channels)  # (B, h, w, p, q, C)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(batch, channels, side * p, side * p)
+    x = patches.reshape(batch, rows, columns, p, p, channels)  # (B, h, w, p, q, C)
+    return x.permute(0, 5, 1, 3, 2, 4).reshape(batch, channels, rows * p, columns * p)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from evo.blocks import Encoder
+from evo.inputs import check_flags, check_ids
 from evo.models import weights
 
 NORM = partial(nn.LayerNorm, eps=1e-12)
@@ -35,16 +36,20 @@ class BERT(nn.Module):
 
     def embed(self, tokens, segments=None):
         """(B, N) -> (B, N, D): what the token is, where it stands, and in which of the two texts (sec. 3)."""
+        check_ids(tokens, self.token.num_embeddings)
         if tokens.ndim != 2 or not 1 <= tokens.shape[1] <= self.length:
             raise ValueError(
                 f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids, "
                 f"1 <= N <= length={self.length}: cut the texts or build it with a greater length")
         segments = torch.zeros_like(tokens) if segments is None else segments
+        check_ids(segments, 2, "segments", tokens.shape)
         position = self.position.weight[: tokens.shape[1]]
         return self.norm(self.token(tokens) + position + self.segment(segments))
 
     def features(self, tokens, segments=None, valid=None):
         """(B, N) -> (B, N, D); every position has seen all others, on both sides."""
+        if valid is not None:
+            check_flags(valid, "valid", tokens.shape)
         mask = None if valid is None else valid[:, None, None]  # (B, 1, 1, N): nobody attends to padding
         return self.encoder(self.embed(tokens, segments), mask)
 
@@ -60,13 +65,20 @@ class BERT(nn.Module):
         """(B, N, D) -> (B, 2): class 0 = the second text follows the first, class 1 = it is another's."""
         return self.next(self.pool(x))
 
+    def head(self, x):
+        """(B, N, D) -> (B, N, V) and (B, 2)."""
+        return self.guess(x), self.follows(x)
+
     def forward(self, tokens, segments=None, valid=None, masked=None):
         """-> (guesses, follows): (B, N, V) and (B, 2).
 
         With masked, bool (B, N), words are guessed at these positions only: (M, V), in the order of logits[masked].
         """
         x = self.features(tokens, segments, valid)
-        return self.guess(x if masked is None else x[masked]), self.follows(x)
+        if masked is None:
+            return self.head(x)
+        check_flags(masked, "masked", tokens.shape)
+        return self.guess(x[masked]), self.follows(x)
 
 
 @torch.no_grad()

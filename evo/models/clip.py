@@ -1,14 +1,14 @@
 """CLIP (Radford et al. 2021): two encoders learn which caption belongs to which image."""
 import math
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.blocks import Encoder, PatchEmbedding, QuickGELU
+from evo.blocks import Encoder, QuickGELU, linear_maps
+from evo.inputs import check_whole
 from evo.models import weights
-from evo.models.gpt import GPT
+from evo.models.gpt import GPT, NORM
 from evo.models.vit import ViT
 
 
@@ -17,13 +17,17 @@ class ImageTower(ViT):
 
     def __init__(self, image_size, patch_size, channels, dim, depth, heads):
         super().__init__(image_size, patch_size, channels, dim, depth, heads)
-        norm = partial(nn.LayerNorm, eps=1e-5)
-        self.patch = PatchEmbedding(image_size, patch_size, channels, dim, bias=False)
-        self.norm_pre = norm(dim)
-        self.encoder = Encoder(dim, depth, heads, norm=norm, activation=QuickGELU)
+        self.patch.proj = nn.Linear(self.patch.proj.in_features, dim, bias=False)
+        self.norm_pre = NORM(dim)
+        for _, layer in linear_maps(self.encoder):
+            layer.reset_parameters()  # drawn in vain, but so a seed gives the weights it always gave
         nn.init.normal_(self.cls, std=dim**-0.5)
         nn.init.normal_(self.position, std=dim**-0.5)
         init_encoder(self.encoder, dim)
+
+    def make_encoder(self, dim, depth, heads):
+        """As ViT's, with GPT's norm and CLIP's activation."""
+        return Encoder(dim, depth, heads, norm=NORM, activation=QuickGELU)
 
     def prepend_cls(self, patches):
         """(B, K, D) -> (B, 1 + K, D), normalised."""
@@ -42,18 +46,17 @@ class TextTower(GPT):
 def init_encoder(encoder, dim):
     """As the official text tower; the image tower keeps PyTorch's defaults there."""
     end = dim**-0.5 * (2 * len(encoder.blocks)) ** -0.5  # what ends a branch shrinks with depth
-    for block in encoder.blocks:
-        stds = {block.attn.qkv: dim**-0.5, block.attn.proj: end,
-                block.mlp[0]: (2 * dim) ** -0.5, block.mlp[2]: end}
-        for layer, std in stds.items():
-            nn.init.normal_(layer.weight, std=std)
+    for name, layer in linear_maps(encoder.blocks):
+        start = (2 * dim) ** -0.5 if "mlp" in name else dim**-0.5
+        nn.init.normal_(layer.weight, std=end if layer.out_features == dim else start)
+        if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
 
 class CLIP(nn.Module):
     """scale * encode_image(images) @ encode_text(tokens).T: how well caption j fits image i.
 
-    images (B, C, S, S), tokens (B', N) ids, each row with an `end_token` -> logits (B, B').
+    images (B, C, H, W), tokens (B', N) ids, each row with an `end_token` -> logits (B, B').
     `image` is any module images -> (B, image.dim), such as ViT(classes=0) or ImageTower; `text`
     any with text.features(tokens) -> (B, N, text.dim) that looks back only, such as GPT or
     TextTower: the feature at the (first) end token has read the whole caption and stands for it;
@@ -70,11 +73,14 @@ class CLIP(nn.Module):
         nn.init.normal_(self.text_proj.weight, std=text.dim**-0.5)
 
     def encode_image(self, images):
-        """(B, C, S, S) -> (B, dim), length one."""
+        """(B, C, H, W) -> (B, dim), length one."""
         return F.normalize(self.image_proj(self.image(images)), dim=-1)
 
     def encode_text(self, tokens):
         """(B, N) ids -> (B, dim), length one."""
+        check_whole(tokens, "tokens")
+        if tokens.ndim != 2:
+            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but captions are (B, N) ids")
         is_end = tokens == self.end_token
         if not torch.compiler.is_compiling() and not is_end.any(1).all():
             raise ValueError(

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from evo import objectives
+from evo.inputs import check_flags, check_ids, check_whole
 from evo.models import weights
-
-warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")  # another kernel is taken: fine
 
 # ---------------------------------------------------------------- words as characters
 
@@ -22,7 +21,10 @@ SPECIALS = ("<unk>", "<s>", "</s>")  # what stands in front in the vocabulary of
 
 
 def spell(sentences, length=50):
-    """Lists of words -> (B, N, C = length) characters, <s> and </s> around every sentence, 0 as padding."""
+    """Lists of words -> (B, N, C = length) characters, <s> and </s> around every sentence, 0 as padding.
+
+    As in the official code a word keeps its first length - 2 bytes, and half a surrogate pair is left out.
+    """
     table = {word: _characters(word, length) for words in sentences for word in words}
     return nn.utils.rnn.pad_sequence(
         [torch.tensor([_mark(BEGIN, length), *map(table.get, words), _mark(END, length)])
@@ -30,10 +32,11 @@ def spell(sentences, length=50):
 
 
 def _characters(word, length):
-    letters = [1 + byte for byte in word.encode()]
-    if len(letters) + 2 > length:
-        raise ValueError(f"the word {word!r} takes {len(letters) + 2} characters with the marks of its ends, but the character "
-                         f"table holds length={length}: cut the word or build the model with a greater length")
+    if not isinstance(word, str):
+        raise ValueError(f"sentences must be lists of words, but one word is {word!r}, of type {type(word).__name__}")
+    if length < 3:
+        raise ValueError(f"length={length} has no room for a character between the marks of a word's ends: take 3 or more")
+    letters = [1 + byte for byte in word.encode(errors="ignore")[: length - 2]]
     return [WORD_BEGIN, *letters, WORD_END] + [FILL] * (length - len(letters) - 2)
 
 
@@ -106,7 +109,9 @@ class LSTM(nn.LSTM):
 
     def forward(self, x):
         if self.clip is None:
-            return super().forward(x)[0]
+            with warnings.catch_warnings():  # another kernel is taken: fine
+                warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+                return super().forward(x)[0]
         h, c, outputs = x.new_zeros(len(x), self.proj_size), x.new_zeros(len(x), self.hidden_size), []
         for now in x.unbind(1):
             gates = F.linear(now, self.weight_ih_l0, self.bias_ih_l0) + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
@@ -119,6 +124,7 @@ class LSTM(nn.LSTM):
 
 def reverse(x, valid):
     """Every sequence backwards within its own length, padding stays behind; twice is once: (B, N, D) -> (B, N, D)."""
+    check_flags(valid, "valid", x.shape[:2])
     last, place = valid.sum(1, keepdim=True) - 1, torch.arange(x.shape[1], device=x.device)
     source = torch.where(place <= last, last - place, place)  # (B, N)
     return x.gather(1, source[..., None].expand_as(x))
@@ -141,9 +147,13 @@ class ELMo(nn.Module):
 
     def valid(self, characters):
         """(B, N), True where there is a word."""
+        check_whole(characters, "characters")
         if characters.ndim != 3 or characters.shape[2] != self.length:
             raise ValueError(f"characters have shape {tuple(characters.shape)}, but this model reads (B, N, {self.length}): "
                              f"spell(sentences, length={self.length})")
+        if not characters.numel():
+            raise ValueError(f"characters of shape {tuple(characters.shape)} hold no word: there is nothing to read")
+        check_ids(characters, FILL + 1, "characters")
         return characters[..., 0] > 0
 
     def embed(self, characters):

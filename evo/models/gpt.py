@@ -5,10 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.blocks import Encoder, causal_mask
+from evo.blocks import Encoder, attend, causal_mask, linear_maps
+from evo.inputs import check_flags, check_ids
 from evo.models import weights
 
 TANH_GELU = partial(nn.GELU, approximate="tanh")
+NORM = partial(nn.LayerNorm, eps=1e-5)
 
 
 class GPT(nn.Module):
@@ -23,26 +25,36 @@ class GPT(nn.Module):
         self.dim, self.length = dim, length
         self.token = nn.Embedding(vocab_size, dim)
         self.position = nn.Embedding(length, dim)
-        norm = partial(nn.LayerNorm, eps=1e-5)
-        self.encoder = Encoder(dim, depth, heads, norm=norm, activation=activation)
+        self.encoder = self.make_encoder(dim, depth, heads, activation)
         self.init_weights()
+
+    def make_encoder(self, dim, depth, heads, activation):
+        """The body, (B, N, D) -> (B, N, D). A descendant with another one says so here."""
+        return Encoder(dim, depth, heads, norm=NORM, activation=activation)
 
     @torch.no_grad()
     def init_weights(self):
-        """As GPT-2: normal .02, positions .01; what ends a branch is divided by sqrt(2 * depth)."""
+        """As GPT-2: normal .02, positions .01; what ends a branch is divided by sqrt(2 * depth).
+
+        Branches end with the maps that give D numbers.
+        """
         blocks = self.encoder.blocks
         nn.init.normal_(self.token.weight, std=0.02)
         nn.init.normal_(self.position.weight, std=0.01)
         for block in blocks:
-            for layer in (block.attn.qkv, block.mlp[0]):
-                nn.init.normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
-            for layer in (block.attn.proj, block.mlp[2]):
-                nn.init.normal_(layer.weight, std=0.02 / (2 * len(blocks)) ** 0.5)
-                nn.init.zeros_(layer.bias)
+            layers = [layer for _, layer in linear_maps(block)]
+            for layer in layers:
+                if layer.out_features != self.dim:
+                    nn.init.normal_(layer.weight, std=0.02)
+            for layer in layers:
+                if layer.out_features == self.dim:
+                    nn.init.normal_(layer.weight, std=0.02 / (2 * len(blocks)) ** 0.5)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def embed(self, tokens):
         """(B, N) token ids -> (B, N, D), positions added."""
+        check_ids(tokens, self.token.num_embeddings)
         if tokens.ndim != 2 or tokens.shape[1] > self.length:
             raise ValueError(
                 f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids, "
@@ -59,10 +71,6 @@ class GPT(nn.Module):
 
     def forward(self, tokens):
         return self.head(self.features(tokens))
-
-    def attentions(self, tokens):
-        """Who looks at whom in every block: a list of (B, H, N, N)."""
-        return self.encoder.attentions(self.embed(tokens), causal_mask)
 
 
 def gpt2_small():
@@ -96,25 +104,33 @@ def load_transformers(model, state_dict):
     return weights.load(model, renamed)
 
 
-def step(model, tokens, cache=()):
+def step(model, tokens, cache=(), valid=None):
     """Read on, after what `cache` has read: logits of tokens (B, N, V), and the grown cache.
 
     cache: nothing at the start; then keys and values of every block, each (B, H, n, D/H). They
     never change, because no token sees those behind it: what was read is not computed again.
+    valid: bool (B, n + N), False where padding stands in front; a text begins after its padding.
     """
     past = cache[0][0].shape[2] if cache else 0
     n = past + tokens.shape[1]
     if n > model.length:
         raise ValueError(f"{n} tokens, {past} of them in the cache, do not fit into the position "
                          f"table, length={model.length}")
-    x = model.token(tokens) + model.position.weight[past:n]
+    check_ids(tokens, model.token.num_embeddings)
     place = torch.arange(n, device=tokens.device)
     mask, grown = place <= place[past:, None], []  # the last rows of causal_mask(n)
+    if valid is None:
+        x = model.token(tokens) + model.position.weight[past:n]
+    else:
+        check_flags(valid, "valid", (len(tokens), n))
+        x = model.token(tokens) + model.position((valid.cumsum(1) - 1).clamp(min=0)[:, past:])
+        itself = place == place[past:, None]  # so that padding, too, has something to look at
+        mask = mask & (valid[:, None, None] | itself)  # (B, 1, N, n)
     for i, block in enumerate(model.encoder.blocks):
         q, k, v = block.attn.split(block.norm1(x))
         if past:
             k, v = torch.cat([cache[i][0], k], dim=2), torch.cat([cache[i][1], v], dim=2)
-        y = F.scaled_dot_product_attention(q, k, v, mask)
+        y = attend(q, k, v, mask)
         x = x + block.attn.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
         x = x + block.mlp(block.norm2(x))
         grown.append((k, v))
@@ -122,19 +138,22 @@ def step(model, tokens, cache=()):
 
 
 @torch.no_grad()
-def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, end=None):
+def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, end=None, valid=None):
     """Write on: ids (B, N) -> (B, N + steps), or fewer when every row has reached `end`.
+
+    Prompts of unequal length stand at the right, with padding in front, and valid, bool (B, N), is
+    False there: each goes on as it would alone. Without `valid` every id is text.
 
     Each token is drawn from softmax(logits / temperature), of the top_k likeliest only where top_k
     is given; top_k=1 always takes the likeliest. What follows an `end` in its row is `end`.
     """
     vocab_size = model.token.num_embeddings
+    check_ids(tokens, vocab_size, "the prompt")
     if tokens.ndim != 2 or tokens.shape[1] == 0:
         raise ValueError(f"the prompt has shape {tuple(tokens.shape)}, but generate wants (B, N) ids with "
                          "a token to go on from: a start token, for instance")
-    if int(tokens.max()) >= vocab_size:
-        raise ValueError(f"the prompt holds id {int(tokens.max())}, but the model knows {vocab_size} "
-                         "tokens: it was built for another vocabulary")
+    if steps < 0:
+        raise ValueError(f"steps={steps} must be 0 or more")
     if tokens.shape[1] + steps > model.length:
         raise ValueError(f"a prompt of {tokens.shape[1]} tokens and steps={steps} more do not fit into "
                          f"length={model.length}: cut the prompt or ask for fewer steps")
@@ -142,9 +161,14 @@ def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, 
         raise ValueError(f"temperature={temperature} must be above 0; for the likeliest token take top_k=1")
     if top_k is not None and not 1 <= top_k <= vocab_size:
         raise ValueError(f"top_k={top_k} must be between 1 and the size of the vocabulary, {vocab_size}")
+    if valid is not None:
+        check_flags(valid, "valid", tokens.shape)
+        if not valid[:, -1].all() or (valid[:, :-1] & ~valid[:, 1:]).any():
+            raise ValueError("padding must stand in front of a prompt, not behind or inside it: "
+                             "valid has to be False ... False True ... True in every row")
     new, cache, ended = tokens, (), tokens.new_zeros(len(tokens), 1, dtype=torch.bool)
     for _ in range(steps):
-        logits, cache = step(model, new, cache)
+        logits, cache = step(model, new, cache, valid)
         scores = logits[:, -1] / temperature
         if top_k is not None:
             least = scores.topk(top_k).values[:, -1:]
@@ -154,6 +178,8 @@ def generate(model, tokens, steps, temperature=1.0, top_k=None, generator=None, 
             new = new.masked_fill(ended, end)
             ended = new == end
         tokens = torch.cat([tokens, new], dim=1)
+        if valid is not None:
+            valid = F.pad(valid, (0, 1), value=True)
         if ended.all():
             break
     return tokens

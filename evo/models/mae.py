@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from evo.blocks import Encoder
+from evo.inputs import check_flags
 from evo.masking import visible
 from evo.models import vit as ancestor
 from evo.models import weights
@@ -11,7 +12,7 @@ from evo.models import weights
 class MAE(nn.Module):
     """A ViT that reads visible patches, and a decoder over all of them.
 
-    images (B, C, S, S), masked bool (B, N), True = hidden, equally many in every row
+    images (B, C, H, W), masked bool (B, N), True = hidden, equally many in every row
     -> pixels of every patch, (B, N, P*P*C), in the order of patchify: (rows, columns, channels).
     `vit` has no head (classes=0) and, as in the paper, fixed positions (positions=sine_cosine);
     after pre-training it is what one keeps. Its weights start as ViT's do; the official file
@@ -22,7 +23,7 @@ class MAE(nn.Module):
         super().__init__()
         if not isinstance(vit.head, nn.Identity):
             raise ValueError("the vit of an MAE has no use for a head: build it with classes=0")
-        self.vit = vit
+        self.vit, self.dim = vit, vit.dim
         self.enter = nn.Linear(vit.dim, decoder_dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_dim))
         self.position = ancestor.sine_cosine(vit.patch.grid, decoder_dim)
@@ -42,13 +43,11 @@ class MAE(nn.Module):
 
     def keep(self, patches, masked):
         """(B, N, D) -> the visible ones, (B, K, D)."""
-        if masked.shape != patches.shape[:2]:
-            raise ValueError(
-                f"masked has shape {tuple(masked.shape)} for {tuple(patches.shape[:2])} patches")
+        check_flags(masked, "masked", patches.shape[:2])
         return patches.gather(1, visible(masked)[..., None].expand(-1, -1, patches.shape[-1]))
 
     def features(self, images, masked):
-        """Only visible patches are encoded: (B, C, S, S), bool (B, N) -> (B, 1 + K, D)."""
+        """Only visible patches are encoded: (B, C, H, W), bool (B, N) -> (B, 1 + K, D)."""
         patches = self.vit.add_positions(self.vit.embed(images))
         return self.vit.encode(self.keep(patches, masked))
 
@@ -76,8 +75,9 @@ class MAEWithMaskTokens(MAE):
         self.mask_token = nn.Parameter(torch.randn(1, 1, vit.dim) * 0.02)
 
     def features(self, images, masked):
-        """Every place is encoded: (B, C, S, S), bool (B, N) -> (B, 1 + N, D)."""
+        """Every place is encoded: (B, C, H, W), bool (B, N) -> (B, 1 + N, D)."""
         x = self.vit.embed(images)
+        check_flags(masked, "masked", x.shape[:2])
         x = torch.where(masked[..., None], self.mask_token.to(x.dtype), x)
         return self.vit.encode(self.vit.add_positions(x))
 

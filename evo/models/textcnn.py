@@ -3,6 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evo.inputs import check_flags, check_ids
+
 
 class TextCNN(nn.Module):
     """features = max over time of relu(filters * vectors): what was found, not where.
@@ -27,6 +29,10 @@ class TextCNN(nn.Module):
 
     def embed(self, tokens, valid):
         """(B, N) -> (B, N, D); padding is zero."""
+        check_ids(tokens, self.token.num_embeddings)
+        if tokens.ndim != 2 or tokens.shape[1] == 0:
+            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids, N >= 1")
+        check_flags(valid, "valid", tokens.shape)
         return self.token(tokens) * valid[..., None]
 
     def features(self, tokens, valid):

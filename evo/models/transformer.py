@@ -5,7 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evo import look
 from evo.blocks import Attention, Block, Encoder, causal_mask
+from evo.inputs import check_flags, check_ids
 from evo.models import weights
 
 NORM = partial(nn.LayerNorm, eps=1e-5)
@@ -18,42 +20,17 @@ def sinusoids(length, dim, device=None):
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :dim]
 
 
-class CrossAttention(Attention):
-    """Attention whose queries come from x (B, N, D), keys and values from source (B, S, D)."""
-
-    def forward(self, x, source, mask=None):
-        q, k, v = self.split(x, source)
-        y = F.scaled_dot_product_attention(q, k, v, mask)
-        return self.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
-
-    def split(self, x, source):
-        """Queries (B, H, N, D/H); keys and values, each (B, H, S, D/H)."""
-        (wq, wk, wv), (bq, bk, bv) = self.qkv.weight.chunk(3), self.qkv.bias.chunk(3)
-        parts = F.linear(x, wq, bq), F.linear(source, wk, bk), F.linear(source, wv, bv)
-        return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
-
-    def weights(self, x, source, mask=None):
-        """Which source token each x looks at, by the formula: (B, H, N, S)."""
-        q, k, _ = self.split(x, source)
-        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-        return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
-
-
 class DecoderBlock(Block):
     """A post-norm block that cannot see the future, and between its branches asks the source."""
 
     def __init__(self, dim, heads, norm=NORM, activation=nn.ReLU):
         super().__init__(dim, heads, norm_first=False, norm=norm, activation=activation)
-        self.cross, self.norm_cross = CrossAttention(dim, heads), norm(dim)
+        self.cross, self.norm_cross = Attention(dim, heads), norm(dim)
 
     def forward(self, x, source, mask=None):
-        x = self.ask(x)
-        x = self.norm_cross(x + self.cross(x, source, mask))
+        x = self.norm1(x + self.attn(x, mask=causal_mask))
+        x = self.norm_cross(x + self.cross(x, source, mask=mask))
         return self.norm2(x + self.mlp(x))
-
-    def ask(self, x):
-        """What the tokens know of those before them: the queries to the source."""
-        return self.norm1(x + self.attn(x, causal_mask))
 
 
 class Transformer(nn.Module):
@@ -83,7 +60,8 @@ class Transformer(nn.Module):
 
     def embed(self, tokens):
         """(B, N) token ids -> (B, N, D), positions added."""
-        if tokens.ndim != 2 or not tokens.numel():
+        check_ids(tokens, self.token.num_embeddings)
+        if tokens.ndim != 2 or tokens.shape[1] == 0:
             raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but this model reads "
                              "(B, N) ids with at least one token: put a start token in front")
         x = self.token(tokens) * self.dim**0.5
@@ -91,13 +69,13 @@ class Transformer(nn.Module):
 
     def encode(self, source, valid=None):
         """(B, S) -> (B, S, D); every token has seen every other."""
-        return self.encoder(self.embed(source), _who(valid))
+        return self.encoder(self.embed(source), _who(valid, source.shape))
 
     def decode(self, target, memory, valid=None):
         """(B, N), encoded source (B, S, D) -> (B, N, D); position i has seen target 0 to i."""
-        x = self.embed(target)
+        x, mask = self.embed(target), _who(valid, memory.shape[:2])
         for block in self.decoder:
-            x = block(x, memory, _who(valid))
+            x = block(x, memory, mask)
         return x
 
     def features(self, source, target, valid=None):
@@ -113,16 +91,16 @@ class Transformer(nn.Module):
 
     def attentions(self, source, target, valid=None):
         """Which source token each target token looks at: a list of (B, H, N, S), one a block."""
-        x, memory, maps = self.embed(target), self.encode(source, valid), []
-        for block in self.decoder:
-            maps.append(block.cross.weights(block.ask(x), memory, _who(valid)))
-            x = block(x, memory, _who(valid))
-        return maps
+        crosses = [block.cross for block in self.decoder]
+        return look.attentions(self, source, target, valid, at=crosses)
 
 
-def _who(valid):
+def _who(valid, shape):
     """(B, S), True = a token -> a mask for every query of every head."""
-    return None if valid is None else valid[:, None, None]
+    if valid is None:
+        return None
+    check_flags(valid, "valid", shape)
+    return valid[:, None, None]
 
 
 @torch.no_grad()
@@ -131,6 +109,8 @@ def translate(model, source, start, end, steps, valid=None):
 
     A row begins with `start`; after `end` it is filled up with `end`.
     """
+    if steps < 0:
+        raise ValueError(f"steps={steps} must be 0 or more")
     memory, target = model.encode(source, valid), torch.full_like(source[:, :1], start)
     for _ in range(steps):
         new = model.head(model.decode(target, memory, valid)[:, -1:]).argmax(-1)

@@ -5,26 +5,34 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.blocks import Encoder, PatchEmbedding
+from evo import look
+from evo.blocks import Encoder, PatchEmbedding, linear_maps, two
 from evo.models import weights
 
 
 def learned(grid, dim):
-    """One trained vector for [CLS] and for every place in the grid, (1, 1 + grid^2, dim)."""
-    return nn.Parameter(torch.randn(1, 1 + grid**2, dim) * 0.02)
+    """One trained vector for [CLS] and for every place, (1, 1 + rows * columns, dim).
+
+    grid: (rows, columns), or one number for a square.
+    """
+    rows, columns = two(grid)
+    return nn.Parameter(torch.randn(1, 1 + rows * columns, dim) * 0.02)
 
 
 def sine_cosine(grid, dim):
     """Fixed positions for MAE: sines and cosines of the column, then of the row; zero for [CLS].
 
-    (1, 1 + grid^2, dim), never trained, but counted and saved as in the official file.
+    (1, 1 + rows * columns, dim), never trained, but counted and saved as in the official file.
+    grid: (rows, columns), or one number for a square.
     """
     if dim % 4:
         raise ValueError(f"dim={dim} must be divisible by 4: sine and cosine for each of two axes")
     frequency = 10_000 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
-    angle = torch.arange(grid, dtype=torch.float64)[:, None] * frequency
-    wave = torch.cat([angle.sin(), angle.cos()], dim=1)  # (grid, dim/2)
-    column, row = wave.repeat(grid, 1), wave.repeat_interleave(grid, dim=0)  # (grid^2, dim/2) each
+    rows, columns = two(grid)
+    angle = torch.arange(max(rows, columns), dtype=torch.float64)[:, None] * frequency
+    wave = torch.cat([angle.sin(), angle.cos()], dim=1)  # (longer side, dim/2)
+    column = wave[:columns].repeat(rows, 1)
+    row = wave[:rows].repeat_interleave(columns, dim=0)  # (rows * columns, dim/2) each
     table = F.pad(torch.cat([column, row], dim=1), (0, 0, 1, 0))
     return nn.Parameter(table.float()[None], requires_grad=False)
 
@@ -32,7 +40,8 @@ def sine_cosine(grid, dim):
 class ViT(nn.Module):
     """features = encode(add_positions(embed(images))); descendants cut this chain between links.
 
-    images (B, C, S, S) -> logits (B, classes); without a head (classes=0) [CLS]'s feature, (B, D).
+    images (B, C, H, W) -> logits (B, classes); without a head (classes=0) [CLS]'s feature, (B, D).
+    image_size: one number or (height, width).
     `positions` makes the table: `learned` (the paper) or `sine_cosine` (MAE).
     No dropout: the paper needs it for training on ImageNet alone, and small models here do not.
     """
@@ -44,29 +53,31 @@ class ViT(nn.Module):
         self.patch = PatchEmbedding(image_size, patch_size, channels, dim)
         self.cls = nn.Parameter(torch.zeros(1, 1, dim))
         self.position = positions(self.patch.grid, dim)
-        self.encoder = Encoder(dim, depth, heads)
+        self.encoder = self.make_encoder(dim, depth, heads)
         self.head = nn.Linear(dim, classes) if classes else nn.Identity()
         self.init_weights()
+
+    def make_encoder(self, dim, depth, heads):
+        """The body, (B, N, D) -> (B, N, D). A descendant with another one says so here."""
+        return Encoder(dim, depth, heads)
 
     @torch.no_grad()
     def init_weights(self):
         """As the official JAX code: Xavier in the blocks, LeCun for patches, zero for the head."""
         for block in self.encoder.blocks:
-            query, key, value = block.attn.qkv.weight.chunk(3)
-            up, down = block.mlp[0], block.mlp[2]
-            for matrix in (query, key, value, block.attn.proj.weight, up.weight, down.weight):
-                nn.init.xavier_uniform_(matrix)
-            for layer in (block.attn.qkv, block.attn.proj):
-                nn.init.zeros_(layer.bias)
-            for layer in (up, down):
-                nn.init.normal_(layer.bias, std=1e-6)
+            for name, layer in linear_maps(block):
+                for matrix in layer.weight.chunk(3 if name.endswith("qkv") else 1):
+                    nn.init.xavier_uniform_(matrix)
+            for name, layer in linear_maps(block):
+                if layer.bias is not None:
+                    nn.init.normal_(layer.bias, std=1e-6) if "mlp" in name else nn.init.zeros_(layer.bias)
         nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.in_features**-0.5)
         nn.init.zeros_(self.patch.proj.bias)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
     def embed(self, images):
-        """(B, C, S, S) -> (B, N, D), no positions yet."""
+        """(B, C, H, W) -> (B, N, D), no positions yet."""
         return self.patch(images)
 
     def add_positions(self, patches):
@@ -83,7 +94,7 @@ class ViT(nn.Module):
         return self.encoder(self.prepend_cls(patches))
 
     def features(self, images):
-        """(B, C, S, S) -> (B, 1 + N, D), [CLS] first."""
+        """(B, C, H, W) -> (B, 1 + N, D), [CLS] first."""
         return self.encode(self.add_positions(self.embed(images)))
 
     def forward(self, images):
@@ -91,7 +102,7 @@ class ViT(nn.Module):
 
     def attentions(self, images):
         """Who looks at whom in every block: a list of (B, H, 1 + N, 1 + N)."""
-        return self.encoder.attentions(self.prepend_cls(self.add_positions(self.embed(images))))
+        return look.attentions(self, images)
 
 
 def vit_base_patch16(classes=1000):
@@ -109,24 +120,26 @@ def with_head(vit, classes):
     return copy
 
 
-def interpolate_positions(position, grid):
-    """Stretch a table over another grid (sec. 3.2): (1, 1 + g^2, D) -> (1, 1 + grid^2, D)."""
-    old = round((position.shape[1] - 1) ** 0.5)
-    if old**2 != position.shape[1] - 1:
-        raise ValueError(f"{position.shape[1] - 1} positions are not a square grid")
-    table = position[:, 1:].unflatten(1, (old, old)).permute(0, 3, 1, 2)  # (1, D, g, g)
-    table = F.interpolate(table, size=(grid, grid), mode="bicubic", align_corners=False)
+def interpolate_positions(position, grid, old=None):
+    """Stretch a table over another grid (sec. 3.2): (1, 1 + n, D) -> (1, 1 + rows * columns, D).
+
+    grid, old: (rows, columns), or one number for a square; old=None: the table was of a square.
+    """
+    n = position.shape[1] - 1
+    rows, columns = two(round(n**0.5) if old is None else old)
+    if rows * columns != n:
+        raise ValueError(f"{n} positions are not a square grid: pass old=(rows, columns)"
+                         if old is None else f"{n} positions do not fill old={old}")
+    table = position[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2)  # (1, D, rows, columns)
+    table = F.interpolate(table, size=two(grid), mode="bicubic", align_corners=False)
     return torch.cat([position[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
 
 
 def at_resolution(vit, image_size):
     """A copy of a trained ViT for larger images, with patches of the same size (sec. 3.2)."""
-    if image_size % vit.patch.patch_size:
-        raise ValueError(
-            f"image_size={image_size} is not divisible by patch_size={vit.patch.patch_size}")
     copy = deepcopy(vit)
-    copy.patch.image_size, copy.patch.grid = image_size, image_size // vit.patch.patch_size
-    position = interpolate_positions(vit.position.detach(), copy.patch.grid)
+    copy.patch.resize(image_size)
+    position = interpolate_positions(vit.position.detach(), copy.patch.grid, old=vit.patch.grid)
     copy.position = nn.Parameter(position, requires_grad=vit.position.requires_grad)
     return copy
 

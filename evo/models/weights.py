@@ -1,7 +1,9 @@
 """Published weights under our names, so that they load into the models of the book."""
 import re
+from collections.abc import Mapping
 
 import torch
+from torch import nn
 
 # A block of transformers' ViT and ViTMAE, as in the published files and as in transformers >= 5.
 TRANSFORMERS_VIT_BLOCK = [
@@ -15,20 +17,44 @@ TRANSFORMERS_VIT_BLOCK = [
 ]
 
 
-def rename(state_dict, rules, drop=None):
+def rename(state_dict, rules, drop=None, patches=r"(^|\.)patch\.proj\.weight$"):
     """Apply every (pattern, replacement) in order to every name, but to those that match `drop`.
 
-    Queries, keys and values become one matrix; a convolution over patches (D, C, P, P) becomes
-    the matrix (D, P*P*C).
+    Queries, keys and values become one matrix; a convolution over patches (D, C, P, P), whose new
+    name matches `patches`, becomes the matrix (D, P*P*C). See `unwrap` for what may be around.
     """
     renamed = {}
-    for name, tensor in state_dict.items():
+    for name, tensor in unwrap(state_dict).items():
         if drop and re.search(drop, name):
             continue
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
-        renamed[name] = tensor.permute(0, 2, 3, 1).flatten(1) if tensor.ndim == 4 else tensor
+        is_patches = tensor.ndim == 4 and re.search(patches, name)
+        renamed[name] = tensor.permute(0, 2, 3, 1).flatten(1) if is_patches else tensor
     return stack_qkv(renamed)
+
+
+def unwrap(state_dict):
+    """The weights themselves: name -> tensor.
+
+    Taken off: {"model": ...}, {"state_dict": ...} and the like as checkpoints have them, and
+    "module." or "_orig_mod." in front of all names, which wrappers of PyTorch put there.
+    """
+    if isinstance(state_dict, nn.Module):
+        raise ValueError("this is a model; its weights are wanted: pass model.state_dict()")
+    for around in ("model", "state_dict", "model_state_dict"):
+        if isinstance(state_dict, Mapping) and isinstance(state_dict.get(around), Mapping):
+            return unwrap(state_dict[around])
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(f"weights are wanted, name -> tensor, not a {type(state_dict).__name__}")
+    others = sorted(str(name) for name, t in state_dict.items() if not isinstance(t, torch.Tensor))
+    if others:
+        raise ValueError(f"weights are wanted, name -> tensor; no tensors are: {_some(others)}. "
+                         "If this is a checkpoint, pass the state dict in it")
+    for prefix in ("module.", "_orig_mod."):
+        if state_dict and all(name.startswith(prefix) for name in state_dict):
+            return unwrap({name.removeprefix(prefix): t for name, t in state_dict.items()})
+    return dict(state_dict)
 
 
 def stack_qkv(state_dict):
@@ -48,7 +74,7 @@ def stack_qkv(state_dict):
 
 def load(model, renamed):
     """Fill the model and return it; one clear error if names are missing, left over, misshapen."""
-    wanted = model.state_dict()
+    renamed, wanted = unwrap(renamed), model.state_dict()
     missing = sorted(wanted.keys() - renamed.keys())
     unexpected = sorted(renamed.keys() - wanted.keys())
     misshapen = [

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evo.inputs import check_flags, check_ids, check_shape
 from evo.models import weights
 
 # ---------------------------------------------------------------- text
@@ -56,12 +57,17 @@ def neighbours(tokens, sentence, window, generator=None):
 
     With a generator every window shrinks to a radius drawn from 1 ... window, so that near words count more.
     """
-    offsets = torch.tensor([o for o in range(-window, window + 1) if o != 0])
+    if window < 1:
+        raise ValueError(f"window={window} must be at least 1")
+    if tokens.ndim != 1 or not len(tokens):
+        raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but one row (T,) of at least one word is needed")
+    check_shape(sentence, tokens.shape, "sentence")
+    offsets = torch.tensor([o for o in range(-window, window + 1) if o != 0]).to(tokens.device)
     padded = F.pad(tokens, (window, window), value=-1).unfold(0, 2 * window + 1, 1)[:, offsets + window]
     same = F.pad(sentence, (window, window), value=-1).unfold(0, 2 * window + 1, 1)[:, offsets + window] == sentence[:, None]
     if generator is not None:
-        radius = torch.randint(1, window + 1, (len(tokens), 1), generator=generator)
-        same = same & (offsets.abs() <= radius)
+        radius = torch.randint(1, window + 1, (len(tokens), 1), generator=generator, device=generator.device)
+        same = same & (offsets.abs() <= radius.to(tokens.device))
     return padded.masked_fill(~same, -1)  # (T, W)
 
 
@@ -89,10 +95,12 @@ class SkipGram(nn.Module):
 
     def hidden(self, inputs):
         """(B,) word ids -> (B, D)."""
+        check_ids(inputs, self.input.num_embeddings, "inputs")
         return self.input(inputs)
 
     def forward(self, inputs, rows):
         """Scores of `rows` (B, K) of the output table, given the inputs -> (B, K)."""
+        check_ids(rows, self.output.num_embeddings, "rows")
         return (self.output(rows) @ self.hidden(inputs).unsqueeze(-1)).squeeze(-1)
 
 
@@ -100,9 +108,10 @@ class CBOW(SkipGram):
     """The neighbours speak: the mean of their vectors, whatever their order, takes the centre's place."""
 
     def hidden(self, inputs):
-        """(B, W) word ids, -1 where there is no neighbour -> (B, D)."""
+        """(B, W) word ids, -1 where there is no neighbour -> (B, D); a word without neighbours has zeros."""
+        check_ids(inputs, self.input.num_embeddings, "inputs", ignore=-1)
         there = (inputs >= 0).unsqueeze(-1)  # (B, W, 1)
-        return (self.input(inputs.clamp(min=0)) * there).sum(1) / there.sum(1)
+        return (self.input(inputs.clamp(min=0)) * there).sum(1) / there.sum(1).clamp(min=1)
 
 
 # ---------------------------------------------------------------- yes-or-no questions instead of a softmax
@@ -113,6 +122,10 @@ def yes_or_no(scores, answers, asked):
 
     scores (B, K), answers (B, K) 1 for yes and 0 for no, asked (B, K) False where there is no question.
     """
+    check_shape(answers, scores.shape, "answers")
+    check_flags(asked, "asked", scores.shape)
+    if not len(scores):
+        raise ValueError("scores is an empty batch: there is nothing to take the mean of")
     losses = F.binary_cross_entropy_with_logits(scores, answers.to(scores.dtype), reduction="none")
     return (losses * asked).sum(1).mean()
 
@@ -120,22 +133,27 @@ def yes_or_no(scores, answers, asked):
 class NegativeSampling:
     """Is this the word that stood there, or one drawn at random? One question about the target, `negatives` about others.
 
-    Words are drawn in proportion to count ** power; one that happens to be the target is not asked about.
+    Words are drawn in proportion to count ** power; one that happens to be the target is not asked about. They are drawn
+    where the generator is, on the CPU without one, and go to where the targets are.
     """
 
     def __init__(self, counts, negatives=5, power=0.75, generator=None):
+        if not isinstance(counts, torch.Tensor) or counts.ndim != 1 or not (counts >= 0).all() or not counts.sum() > 0:
+            raise ValueError(f"counts must be a tensor (V,) of numbers from 0, not all 0, got {counts}")
         noise = counts.double() ** power
         self.cumulative = (noise / noise.sum()).cumsum(0)
         self.negatives, self.generator = negatives, generator
 
     def draw(self, *shape):
         """Word ids of this shape; the chance of every word is its share of the line from 0 to 1."""
-        spots = torch.rand(*shape, generator=self.generator, dtype=torch.double)
-        return torch.searchsorted(self.cumulative, spots, right=True).clamp(max=len(self.cumulative) - 1)
+        device = self.generator.device if self.generator else "cpu"
+        spots = torch.rand(*shape, generator=self.generator, dtype=torch.double, device=device)
+        return torch.searchsorted(self.cumulative.to(device), spots, right=True).clamp(max=len(self.cumulative) - 1)
 
     def __call__(self, targets):
         """(B,) word ids -> rows, answers, asked, each (B, 1 + negatives)."""
-        drawn = self.draw(len(targets), self.negatives)
+        check_ids(targets, len(self.cumulative), "targets")
+        drawn = self.draw(len(targets), self.negatives).to(targets.device)
         rows = torch.cat([targets[:, None], drawn], 1)
         answers = torch.zeros_like(rows)
         answers[:, 0] = 1
@@ -146,7 +164,7 @@ class HuffmanTree:
     """Left or right at every fork on the way to the word? Frequent words are few forks away.
 
     points: for every word the forks from the root down; codes: the turn taken at each, 0 or 1. Build it from counts
-    with `HuffmanTree(*huffman(counts))`, or take another program's tree.
+    with `HuffmanTree(*huffman(counts))`, or take another program's tree. It goes to where the targets are.
     """
 
     def __init__(self, points, codes):
@@ -155,6 +173,9 @@ class HuffmanTree:
 
     def __call__(self, targets):
         """(B,) word ids -> rows, answers, asked, each (B, K). Turning to 0 is a yes: p = sigmoid((1 - 2 * code) * score)."""
+        check_ids(targets, len(self.points), "targets")
+        if self.points.device != targets.device:
+            self.points, self.codes = self.points.to(targets.device), self.codes.to(targets.device)
         points, codes = self.points[targets], self.codes[targets]
         return points.clamp(min=0), (codes == 0).long(), points >= 0
 
@@ -162,6 +183,8 @@ class HuffmanTree:
 def huffman(counts):
     """Huffman's tree over word counts: (V,) -> points and codes, two lists of V lists (see HuffmanTree)."""
     V = len(counts)
+    if V < 2:
+        raise ValueError(f"counts has {V} words: a tree has its first fork at two")
     heap = [(count, node) for node, count in enumerate(torch.as_tensor(counts).tolist())]
     heapq.heapify(heap)
     parent, turn = {}, {}

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evo import look
 from evo.blocks import Encoder
 from evo.masking import bert_mask
 from evo.models import bert
@@ -65,7 +66,7 @@ def test_attentions(shaken):
     theirs, (tokens, segments) = shaken(peer()), inputs()
     theirs.set_attn_implementation("eager")
     ours = load(theirs.state_dict())
-    maps = ours.encoder.attentions(ours.embed(tokens, segments), TEXT[:, None, None])
+    maps = look.attentions(ours, tokens, segments, TEXT)
     for mine, their in zip(maps, run(theirs, tokens, segments, TEXT, output_attentions=True).attentions, strict=True):
         torch.testing.assert_close(mine, their, atol=1e-5, rtol=0)
 

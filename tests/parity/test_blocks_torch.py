@@ -21,7 +21,7 @@ def test_attention_is_multihead_attention(shaken, close, heads, causal):
                           "proj.weight": peer.out_proj.weight, "proj.bias": peer.out_proj.bias})
     may_not = ~causal_mask(7) if causal else None  # there, True means ignore
     y, weights = peer(x, x, x, attn_mask=may_not, average_attn_weights=False)
-    close(ours(x, causal_mask if causal else None), y)
+    close(ours(x, mask=causal_mask if causal else None), y)
     close(ours.weights(x, causal_mask if causal else None), weights)
 
 

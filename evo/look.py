@@ -1,0 +1,68 @@
+"""Who looks at whom, and what the layers give: recorded while a model really runs, for pictures and probes.
+
+Nothing is computed a second way: whatever is handed to scaled_dot_product_attention is seen, mask and
+bias included, by whichever block, ours or a reader's. Training knows nothing of this file.
+"""
+from contextlib import ExitStack
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+ARGUMENTS = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+
+
+def attentions(model, *inputs, at=None, **named):
+    """The attention weights of model(*inputs, **named), in the order in which they are used.
+
+    A list of (B, H, N, S): how much of each of S tokens each of N tokens takes. `at`: modules; only
+    the attention inside these is recorded, as in at=[block.cross for block in model.decoder].
+    """
+    watch = _Watch(inside=0 if at is not None else 1)
+    with ExitStack() as hooks:
+        for module in at or ():
+            hooks.callback(module.register_forward_pre_hook(watch.enter).remove)
+            hooks.callback(module.register_forward_hook(watch.leave).remove)
+        with watch:
+            model(*inputs, **named)
+    return watch.maps
+
+
+def layers(model, *inputs, at=None, **named):
+    """What every block gives in model(*inputs, **named), before the last norm: a list of (B, N, D).
+
+    `at`: the modules that are meant; by default the blocks of every Encoder in the model.
+    """
+    if at is None:
+        encoders = [part for part in model.modules() if isinstance(getattr(part, "blocks", None), torch.nn.ModuleList)]
+        at = [block for encoder in encoders for block in encoder.blocks]
+    outputs = []
+    with ExitStack() as hooks:
+        for module in at:
+            hooks.callback(module.register_forward_hook(lambda module, inputs, output: outputs.append(output)).remove)
+        model(*inputs, **named)
+    return outputs
+
+
+class _Watch(TorchFunctionMode):
+    """While it is entered, the weights of every attention land in `maps`, as long as inside > 0."""
+
+    def __init__(self, inside):
+        super().__init__()
+        self.inside, self.maps = inside, []
+
+    def enter(self, module, inputs):
+        self.inside += 1
+
+    def leave(self, module, inputs, output):
+        self.inside -= 1
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is F.scaled_dot_product_attention and self.inside:
+            call = {**dict(zip(ARGUMENTS, args)), **(kwargs or {}), "dropout_p": 0.0}
+            key = call["key"]
+            one_hot = torch.eye(key.shape[-2], dtype=key.dtype, device=key.device)
+            call["value"] = one_hot.expand(*key.shape[:-1], -1)  # what attention takes of these is its weights
+            self.maps.append(function(**call))
+        return function(*args, **(kwargs or {}))
+
