@@ -2,31 +2,89 @@
 
     evo data get NAME... | --all      prepare data sets, so that everything works offline
     evo data list | verify
+    evo data hash NAME                its content hash, as in evo.data.sources
     evo run CHAPTER [--train always] [--devices 8]
-    evo zoo list | record CHAPTER... | verify [CHAPTER...]
+    evo zoo list | stale | why NAME... | verify | audit | restamp | record
     evo doctor
 """
 
 import argparse
 import ast
+import difflib
+import hashlib
 import importlib.util
+import io
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-import time
+import tokenize
 from pathlib import Path
 
-MODES = ("zoo", "record", "always", "restamp", "verify")  # see evo.zoo
+MODES = ("zoo", "record", "always", "restamp", "verify", "audit")  # see evo.zoo
 VERIFIED = re.compile(r"(?:evo: )?(\S+): verified")  # what fit and study say in verify mode
+RUN_ANYWAY = r"\s*%%(time|capture|prun)\b.*"  # what stands below these magics is Python
 SHOW = '''\
 import os as _os, sys as _sys, warnings as _warnings
+_sys.path[:] = [{folder!r}, *(p for p in _sys.path if _os.path.realpath(p) != _os.path.dirname(_os.path.realpath(__file__)))]
 _warnings.filterwarnings("ignore", message=".*non-interactive.*")  # plt.show() has no window here
 _os.environ.setdefault("MPLBACKEND", "Agg")
 if _os.environ.get("RANK", "0") != "0":  # one process speaks
-    _sys.stdout = open(_os.devnull, "w")
+    _sys.stdout = open(_os.devnull, "w", encoding="utf-8")
+
+
+def _broken_pipe(kind, error, trace):
+    """Whoever read the output has gone, as in `evo run mae | head`: stop without a word."""
+    if not issubclass(kind, BrokenPipeError):
+        return _sys.__excepthook__(kind, error, trace)
+    _os.dup2(_os.open(_os.devnull, _os.O_WRONLY), 1)
+
+
+_sys.excepthook = _broken_pipe
+
+
+class _Shell:
+    """What get_ipython() is in a script: Python behind %time runs, commands and all other magics are left out."""
+
+    SILENT = "autoreload colab config load_ext matplotlib pinfo pinfo2 pip conda pylab reload_ext".split()
+
+    def run_line_magic(self, name, line, *more, **options):
+        if name not in ("time", "prun"):
+            return self._left_out(name, "%" + name + " " + line)
+        caller = _sys._getframe(1)
+        try:
+            code = compile(line, "%" + name, "eval")
+        except SyntaxError:
+            code = compile(line, "%" + name, "exec")
+        return eval(code, caller.f_globals, caller.f_locals)
+
+    def run_cell_magic(self, name, line, cell):
+        self._left_out(name, "%%" + name + " " + line)
+
+    def system(self, command):
+        self._left_out("!", "!" + command)
+
+    def getoutput(self, command, *more, **options):
+        self._left_out("!", "!" + command)
+        return []
+
+    def _left_out(self, name, what):
+        if name not in self.SILENT and _os.environ.get("RANK", "0") == "0":
+            print("evo: left out, as this is no notebook:", what.strip(), file=_sys.stderr)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *arguments, **options: None
+
+
+_shell = _Shell()
+
+
+def get_ipython():
+    return _shell
 
 
 def _plain(object):
@@ -77,54 +135,125 @@ def chapters():
 def find(name):
     if name.endswith(".ipynb"):
         if not Path(name).is_file():
-            raise Failure(f"there is no file {name}")
+            beside = [file.name for file in Path(name).parent.glob("*.ipynb")]
+            raise Failure(f"there is no file {name} {meant(Path(name).name, beside)}".rstrip())
         return Path(name).resolve()
     known = chapters()
     if name not in known:
-        raise Failure(f"no chapter named {name!r}; the chapters are: {', '.join(known) or '(none)'}")
+        raise Failure(f"no chapter named {name!r}; {meant(name, known)}the chapters are: {', '.join(known) or '(none)'}")
     return known[name]
+
+
+def meant(word, known):
+    """"did you mean X? ", where one of the known words is near."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def script(path):
     """A notebook as one Python file: its code cells in order, magics left out, last values displayed."""
     import json
 
-    cells = json.loads(path.read_text())["cells"]
-    parts = [SHOW]
-    for number, cell in enumerate(cell for cell in cells if cell["cell_type"] == "code"):
-        parts.append(f"# --- cell {number + 1} of {path.name}\n{_plain_python(''.join(cell['source']))}\n")
-    return "\n\n".join(parts)
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{path} is no notebook of format 4: open it in Jupyter and save it") from error
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}") from error
+    future, parts = [], [SHOW.replace("{folder!r}", repr(str(path.parent)))]
+    for number, source in enumerate(sources, 1):
+        try:
+            code = _plain_python(source)
+            future += _take_future(code)
+            code = _awaited(_without_future(code), f"cell {number} of {path.name}")
+        except SyntaxError as error:
+            where = f"line {error.lineno}: {(error.text or '').strip()!r}" if error.lineno else "somewhere"
+            raise Failure(f"cell {number} of {path.name} is no Python ({error.msg}, {where})") from error
+        parts.append(f"# --- cell {number} of {path.name}\n{code}\n")
+    return "\n\n".join([*future, *parts])
 
 
 def _plain_python(source):
-    """`%magic` and `!command` become `pass`; a cell's last expression is displayed, as in a notebook."""
-    source = re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source)
-    lines, body = source.splitlines(), ast.parse(source).body
-    if not body or not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(";"):
+    """A cell as Python: magics as calls of get_ipython(), the last expression displayed, as in a notebook."""
+    source = _without_magics(source.replace("\r\n", "\n").replace("\r", "\n"))
+    body = ast.parse(source).body
+    if not body or not isinstance(body[-1], ast.Expr) or _ends_quietly(source):
         return source
-    last = body[-1]
+    lines, last = source.split("\n"), body[-1]
+    start, end = ("display((", "))") if isinstance(last.value, ast.Tuple) else ("display(", ")")
     first = lines[last.lineno - 1].encode()
-    lines[last.lineno - 1] = (first[: last.col_offset] + b"display(" + first[last.col_offset :]).decode()
-    end = lines[last.end_lineno - 1].encode()
-    cut = last.end_col_offset + (len("display(") if last.end_lineno == last.lineno else 0)
-    lines[last.end_lineno - 1] = (end[:cut] + b")" + end[cut:]).decode()
+    lines[last.lineno - 1] = (first[: last.col_offset] + start.encode() + first[last.col_offset :]).decode()
+    final = lines[last.end_lineno - 1].encode()
+    cut = last.end_col_offset + (len(start) if last.end_lineno == last.lineno else 0)
+    lines[last.end_lineno - 1] = (final[:cut] + end.encode() + final[cut:]).decode()
     return "\n".join(lines)
+
+
+def _without_magics(source):
+    """What is Python stays as it is; the rest goes through IPython's own transformer, which knows strings and brackets."""
+    source = re.sub(rf"\A(?:{RUN_ANYWAY}\n)+", "", source + "\n")[:-1]
+    try:
+        ast.parse(source)
+        return source
+    except SyntaxError:
+        pass
+    try:
+        from IPython.core.inputtransformer2 import TransformerManager
+    except ImportError:
+        raise Failure("the notebook holds magics or commands, which only IPython can read: pip install ipython") from None
+    return TransformerManager().transform_cell(source).removesuffix("\n")
+
+
+def _ends_quietly(source):
+    """Does a semicolon end the cell? A comment may follow it."""
+    kinds = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT, tokenize.INDENT)
+    words = [token.string for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in kinds]
+    return words[-1:] == [";"]
+
+
+def _is_future(node):
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def _take_future(source):
+    """Lines `from __future__ import ...` of a cell: in a file they must stand on top."""
+    return [ast.unparse(node) for node in ast.parse(source).body if _is_future(node)]
+
+
+def _without_future(source):
+    lines = source.split("\n")
+    for node in reversed([node for node in ast.parse(source).body if _is_future(node)]):
+        lines[node.lineno - 1 : node.end_lineno] = ["pass"] + [""] * (node.end_lineno - node.lineno)
+    return "\n".join(lines)
+
+
+def _awaited(source, name):
+    """A cell that awaits outside of a function, as notebooks may, runs in an event loop."""
+    try:
+        compile(source, name, "exec", dont_inherit=True)
+        return source
+    except SyntaxError:
+        flag = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compile(source, name, "exec", flags=flag, dont_inherit=True)
+        return f"import asyncio as _asyncio\n_asyncio.run(eval(compile({source!r}, {name!r}, 'exec', flags={flag}), globals()))"
 
 
 def run(path, train="zoo", devices=1, seen=None):
     """Run a chapter as a script, under torchrun for several devices. Returns its exit status."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{path.stem.replace('-', '_')}.py"
-        file.write_text(script(path))
+        file = Path(folder) / f"evo-run-{path.stem}.py"  # with a hyphen it can never be taken for a module
+        file.write_text(script(path), encoding="utf-8")
         command = [sys.executable]
         if devices > 1:
             command += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(devices)]
-        environment = {**os.environ, "EVO_TRAIN": train, "MPLBACKEND": "Agg"}
+        environment = {**os.environ, "EVO_TRAIN": train, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"}
         environment.setdefault("PYTHONUNBUFFERED", "1")
         if devices > 1:
             environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
         pipe = None if seen is None else subprocess.PIPE
-        process = subprocess.Popen([*command, str(file)], cwd=path.parent, env=environment, stderr=pipe, text=True)
+        text = {} if pipe is None else {"encoding": "utf-8", "errors": "replace"}
+        process = subprocess.Popen([*command, str(file)], cwd=path.parent, env=environment, stderr=pipe, **text)
         for line in process.stderr or ():
             print(line, end="", file=sys.stderr)
             seen += VERIFIED.findall(line)
@@ -149,6 +278,8 @@ def check_devices(count):
 
 
 def run_command(options):
+    if options.train not in MODES:
+        raise Failure(f"EVO_TRAIN={options.train!r}: {meant(options.train, MODES)}choose one of {', '.join(MODES)}")
     path = find(options.chapter)
     check_devices(options.devices)
     return run(path, options.train, options.devices)
@@ -167,6 +298,9 @@ def data_command(options):
             for path in sources.get_all() if options.all else [sources.get(name) for name in options.names]:
                 print(path)
             return 0
+        if options.action == "hash":
+            print(sources.content_hash(sources.load(options.name)))
+            return 0
         rows = sources.verify() if options.action == "verify" else sources.status()
     except sources.DataError as error:
         raise Failure(str(error)) from error
@@ -181,28 +315,30 @@ def data_command(options):
 
 
 def zoo_command(options):
-    from evo import zoo
+    from evo.zoo import commands
 
-    if options.action == "list":
-        rows = zoo.summary()
-        table(["name", "kind", "what", "seconds", "score", "MB"], [[_short(v) for v in r.values()] for r in rows])
-        print(f"{len(rows)} entries, {sum(r['MB'] for r in rows):.1f} MB")
-        return 0
-    names = options.chapters or list(chapters())
-    mode = "verify" if options.action == "verify" else "always" if options.anew else "record"
-    failed, seen = [], []
-    for name in names:
-        start, path = time.perf_counter(), find(name)
-        status = run(path, mode, seen=seen if mode == "verify" else None)
-        print(f"evo: {name}: {'done' if status == 0 else 'failed'} after {time.perf_counter() - start:.0f} s")
-        failed += [name] * (status != 0)
-    if failed:
-        raise Failure(f"EVO_TRAIN={mode} failed in: {', '.join(failed)}")
-    if mode == "verify" and not options.chapters:
-        lost = sorted(set(zoo.names()) - set(seen))
-        if lost:
-            raise Failure(f"no chapter makes these entries, delete them: {', '.join(lost)}")
-    return 0
+    return commands.run(options)
+
+
+def zoo_options(parser):
+    """`evo zoo ...`; carried out by evo.zoo.commands."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="all entries: size, seconds, score, when last made from nothing")
+    actions.add_parser("stale", help="entries that no longer match their chapter, told from the texts; status 1 if there are any")
+    why = actions.add_parser("why", help="which parts of an entry are others now")
+    why.add_argument("names", nargs="+", metavar="NAME")
+    verify = actions.add_parser("verify", help="replay the first and last steps of every entry, score it again")
+    verify.add_argument("chapters", nargs="*", metavar="CHAPTER", help="without any: the whole book")
+    audit = actions.add_parser("audit", help="make entries anew from nothing, the longest unaudited first, and date them")
+    audit.add_argument("names", nargs="*", metavar="NAME", help="entries, whole; without any: what fits into the time")
+    audit.add_argument("--minutes", type=float, default=30, help="about how long, by the recorded seconds (default 30)")
+    audit.add_argument("--plan", action="store_true", help="only print what would be made")
+    restamp = actions.add_parser("restamp", help="renew what an edit changed only in words: replayed, scored, one row a study made anew")
+    restamp.add_argument("chapters", nargs="*", metavar="CHAPTER", help="without any: the chapters that have stale entries")
+    record = actions.add_parser("record", help="train what does not match its chapter, and record it")
+    record.add_argument("chapters", nargs="*", metavar="CHAPTER", help="without any: the whole book")
+    record.add_argument("--anew", action="store_true", help="retrain also what matches")
+    record.add_argument("--only", metavar="NAME", help="this entry alone; the others are loaded")
 
 
 # --- doctor -------------------------------------------------------------------------------------
@@ -244,20 +380,37 @@ def doctor_command(options):
     if importlib.util.find_spec("evo.data.sources"):
         from evo.data import sources
 
-        rows = sources.status()
+        try:
+            rows = sources.status()
+        except sources.DataError as error:
+            rows, problems = [], [*problems, f"data: {error}"]
         table(["data", "state", "path"], [[r["name"], r["state"], r["path"] or ""] for r in rows])
         problems += [f"data: {r['name']} is damaged: evo data get {r['name']}" for r in rows if r["state"] == "damaged"]
         print()
     from evo import zoo
 
-    try:
-        rows = zoo.summary()
-        print(f"zoo: {len(rows)} entries, {sum(r['MB'] for r in rows):.1f} MB in {zoo.FOLDER}")
-    except zoo.ZooError as error:
-        problems.append(f"zoo: {error}")
+    problems += filter(None, map(_zoo_problem, zoo.names()))
+    size = sum(path.stat().st_size for path in Path(zoo.FOLDER).glob("*.safetensors"))
+    print(f"zoo: {len(zoo.names())} entries, {size / 1e6:.1f} MB in {zoo.FOLDER}")
     for problem in problems:
         print(f"PROBLEM  {problem}")
     return 1 if problems else 0
+
+
+def _zoo_problem(name):
+    """One sentence about an entry of the zoo that cannot be used, or None."""
+    from evo import zoo
+
+    path = Path(zoo.FOLDER) / f"{name}.safetensors"
+    remedy = "restore it with git, or make it anew with `evo zoo record`"
+    try:
+        record = zoo.read(name)
+        if record and "sha256" in record and hashlib.sha256(path.read_bytes()).hexdigest() != record["sha256"]:
+            return f"zoo: {path.name} is not the file that was recorded: {remedy}"
+    except FileNotFoundError as error:
+        return f"zoo: {Path(error.filename).name} is missing: {remedy}"
+    except (zoo.ZooError, ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        return f"zoo: {error if name in str(error) else f'{name}: {error}'}"
 
 
 def _torchvision_problem():
@@ -283,8 +436,28 @@ def table(head, rows):
         print("  ".join(v.ljust(w) for v, w in zip(row, widths)).rstrip())
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, with a suggestion for a mistyped command."""
+
+    def error(self, message):
+        if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            suggestion = meant(wrong[1], re.findall(r"[\w-]+", wrong[2]))
+            message = message.replace("(choose from", f"({suggestion}choose from")
+        super().error(message)
+
+
+def _version():
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("evo-book")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def parser():
-    top = argparse.ArgumentParser(prog="evo", description="Data, chapters, zoo and state of the evo book.")
+    top = Parser(prog="evo", description="Data, chapters, zoo and state of the evo book.")
+    top.add_argument("--version", action="version", version=f"evo {_version()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="data | run | zoo | doctor")
 
     data = commands.add_parser("data", help="get, list or verify the data sets").add_subparsers(dest="action", required=True)
@@ -293,25 +466,31 @@ def parser():
     get.add_argument("--all", action="store_true", help="every data set, for work offline")
     data.add_parser("list", help="what there is, and what is on this machine")
     data.add_parser("verify", help="check the hash of every data set that is here")
+    data.add_parser("hash", help="the content hash of a data set").add_argument("name", metavar="NAME")
 
     one = commands.add_parser("run", help="run a chapter as a script")
     one.add_argument("chapter", metavar="CHAPTER", help="its name, as in `evo run mae`, or a notebook's path")
     one.add_argument("--train", choices=MODES, default=os.environ.get("EVO_TRAIN", "zoo"), help="EVO_TRAIN, see evo.zoo")
     one.add_argument("--devices", type=int, default=1, metavar="N", help="processes under torchrun, one a GPU")
 
-    zoo = commands.add_parser("zoo", help="trained weights and recorded studies").add_subparsers(dest="action", required=True)
-    zoo.add_parser("list", help="all entries")
-    record = zoo.add_parser("record", help="train what does not match its chapter, and record it")
-    record.add_argument("chapters", nargs="*", metavar="CHAPTER", help="without any: the whole book")
-    record.add_argument("--anew", action="store_true", help="retrain also what matches")
-    verify = zoo.add_parser("verify", help="replay and score every entry")
-    verify.add_argument("chapters", nargs="*", metavar="CHAPTER", help="without any: the whole book")
+    zoo_options(commands.add_parser("zoo", help="trained weights and recorded studies"))
 
     commands.add_parser("doctor", help="versions, device, data and zoo state")
     return top
 
 
 def main(arguments=None):
+    try:
+        try:
+            return _obey(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has gone, as in `evo zoo list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell says of a program that ended so
+
+
+def _obey(arguments):
     options = parser().parse_args(arguments)
     command = {"data": data_command, "run": run_command, "zoo": zoo_command, "doctor": doctor_command}[options.command]
     try:
@@ -324,4 +503,6 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    from evo.__main__ import main  # one module, not two, whoever asks for it
+
     sys.exit(main())

@@ -49,14 +49,17 @@ def use_style():
 
 
 def curves(x, series, ax=None, *, xlabel, ylabel, title="", log=False, chance=None):
-    """Lines with the spread over seeds as a band.
+    """Lines of the mean over seeds, in a band of one sample standard deviation (n - 1) to either side.
 
-    x: (N,). series: name -> (N,) or (seeds, N); a name found in COLORS gets that model's colour. log: logarithmic x.
-    chance: height of a dotted line.
+    x: (N,). series: name -> (N,) or (seeds, N); a name found in COLORS gets that model's colour. NaN leaves a gap. log:
+    logarithmic x. chance: height of a dotted line.
     """
+    series = {name: np.atleast_2d(_numbers(y, name)) for name, y in _named(series, "series").items()}
+    for name, y in series.items():
+        if y.shape[1:] != np.shape(x):
+            raise ValueError(f"{name}: x of shape {np.shape(x)} needs (N,) or (seeds, N) values, got {y.shape}")
     ax = ax or plt.subplots()[1]
     for name, y in series.items():
-        y = np.atleast_2d(np.asarray(y, dtype=float))
         mean = y.mean(0)
         (line,) = ax.plot(x, mean, marker="o", markersize=4, label=name, color=COLORS.get(name))
         if len(y) > 1:
@@ -75,13 +78,16 @@ def curves(x, series, ax=None, *, xlabel, ylabel, title="", log=False, chance=No
 
 
 def bars(values, ax=None, *, ylabel, title="", chance=None, label="{:.2f}"):
-    """One bar a name with the mean over seeds written on it and a whisker of one standard deviation.
+    """One bar a name with the mean over seeds written on it and a whisker of one sample standard deviation (n - 1).
 
     values: name -> number or list of numbers (one a seed).
     """
+    values = {name: np.atleast_1d(_numbers(y, name)) for name, y in _named(values, "values").items()}
+    for name, y in values.items():
+        if y.ndim != 1 or not np.isfinite(y).all():
+            raise ValueError(f"{name} must be a finite number or a list of them, got {y!r:.80}")
     ax = ax or plt.subplots()[1]
     for i, (name, y) in enumerate(values.items()):
-        y = np.atleast_1d(np.asarray(y, dtype=float))
         spread = y.std(ddof=1) if len(y) > 1 else None
         ax.bar(i, y.mean(), width=0.65, color=COLORS.get(name, CYCLE[i % len(CYCLE)]), yerr=spread, ecolor="#555555", capsize=3)
         ax.annotate(label.format(y.mean()), (i, y.mean() + (spread or 0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
@@ -99,10 +105,14 @@ def scatter_groups(points, groups, names, ax=None, *, title="", annotate=()):
 
     annotate: (index, text) pairs to write beside their points.
     """
+    points, groups = _numbers(points, "points"), np.asarray(groups)
+    if points.ndim != 2 or points.shape[1] != 2 or groups.shape != points.shape[:1]:
+        raise ValueError(f"points must be (N, 2) and groups (N,), got {points.shape} and {groups.shape}")
+    if isinstance(names, str) or not np.isin(groups, range(len(names))).all():
+        raise ValueError(f"groups must be numbers of the {len(names)} names, 0 to {len(names) - 1}")
     ax = ax or plt.subplots(figsize=(7.2, 5.4))[1]
     for g, name in enumerate(names):
-        rows = np.asarray(groups) == g
-        ax.scatter(*np.asarray(points)[rows].T, s=6, alpha=0.6, color=CYCLE[g % len(CYCLE)], label=name, linewidths=0, rasterized=True)
+        ax.scatter(*points[groups == g].T, s=6, alpha=0.6, color=CYCLE[g % len(CYCLE)], label=name, linewidths=0, rasterized=True)
     for i, text in annotate:
         ax.annotate(text, points[i], fontsize=8, xytext=(2, 2), textcoords="offset points")
     ax.set(xticks=[], yticks=[], title=title)
@@ -117,7 +127,9 @@ def image_grid(rows, labels=(), titles=(), scale=0.9):
     labels: one text a row, on its left; titles: one text a column (or a list of lists, one text an image). Returns the Figure.
     """
     rows = [list(r) for r in rows]
-    width = max(map(len, rows))
+    width = max(map(len, rows), default=0)
+    if width == 0 or isinstance(labels, str) or isinstance(titles, str) or len(labels) not in (0, len(rows)):
+        raise ValueError(f"rows must hold pictures, labels one text a row and titles be a list; got {len(rows)} rows, {labels=}, {titles=}")
     titled = bool(len(titles))
     size = (width * scale + (1.2 if len(labels) else 0), len(rows) * scale * (1.25 if titled else 1.05))
     fig, axes = plt.subplots(len(rows), width, figsize=size, squeeze=False)
@@ -141,8 +153,13 @@ def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, 
 
     matrix: (R, C). write: a format such as "{:.2f}" for numbers in the cells; NaN stays empty.
     """
+    matrix = _numbers(matrix, "matrix")
+    if matrix.ndim != 2:
+        raise ValueError(f"matrix must be (R, C), got {matrix.shape}")
+    for name, ticks, n in (("xticks", xticks, matrix.shape[1]), ("yticks", yticks, matrix.shape[0])):
+        if ticks is not None and (isinstance(ticks, str) or len(ticks) != n):
+            raise ValueError(f"{name} must be {n} texts, one a {'column' if name == 'xticks' else 'row'}, got {ticks!r:.80}")
     ax = ax or plt.subplots()[1]
-    matrix = np.asarray(matrix, dtype=float)
     picture = ax.imshow(matrix, cmap=cmap, aspect="auto", interpolation="nearest")
     ax.figure.colorbar(picture, ax=ax, label=label, fraction=0.05)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
@@ -159,9 +176,13 @@ def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, 
 
 def loss_curve(runs, ax=None, *, title="", ylabel="loss"):
     """Training losses over steps. runs: name -> Run.history, a list of [step, loss]."""
+    runs = {name: _numbers(history, name) for name, history in _named(runs, "runs").items()}
+    for name, history in runs.items():
+        if history.ndim != 2 or history.shape[1] != 2:
+            raise ValueError(f"{name} must be a list of [step, loss], got shape {history.shape}")
     ax = ax or plt.subplots()[1]
     for name, history in runs.items():
-        ax.plot(*np.asarray(history).T, label=name, color=COLORS.get(name), linewidth=1.5)
+        ax.plot(*history.T, label=name, color=COLORS.get(name), linewidth=1.5)
     ax.set(xlabel="step", ylabel=ylabel, title=title)
     ax.legend()
     return ax
@@ -174,3 +195,20 @@ def _as_picture(image):
     if image.ndim == 3:
         image = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
     return image.clip(0, 1)
+
+
+def _numbers(x, name):
+    """x as an array of numbers, not an empty one: there is no mean of nothing."""
+    try:
+        x = np.asarray(x, dtype=float)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be numbers, got {x!r:.60}") from error
+    if not x.size or np.isnan(x).all() and x.ndim == 0:
+        raise ValueError(f"{name} is empty: there is nothing to draw")
+    return x
+
+
+def _named(values, what):
+    if not hasattr(values, "items") or not values:
+        raise ValueError(f"{what} must be a dict, name -> numbers, and not empty; got {values!r:.60}")
+    return values

@@ -7,10 +7,15 @@ from torch import nn
 
 def features_in_batches(fn, inputs, size=500):
     """fn applied to slices of `inputs` without gradients, results joined: (N, ...) -> (N, D). fn: (B, ...) -> (B, D)."""
+    if not hasattr(inputs, "__len__") or isinstance(inputs, str):
+        raise ValueError(f"inputs must be a tensor or an array of examples, got {type(inputs).__name__}")
     if len(inputs) == 0:
         raise ValueError("inputs is empty: there is nothing to compute features of")
+    if not (is_whole(size) and size >= 1):
+        raise ValueError(f"size={size!r} must be a whole number of examples, at least 1")
     with torch.no_grad():
-        return torch.cat([fn(inputs[i : i + size]).cpu() for i in range(0, len(inputs), size)])
+        found = torch.cat([fn(inputs[i : i + size]).cpu() for i in range(0, len(inputs), size)])
+    return finite(found, "what fn gives", but="inf")  # a masked score may be -inf, nothing is NaN
 
 
 def linear_probe(train_x, train_y, test_x, test_y, C=None, seed=0):
@@ -20,15 +25,22 @@ def linear_probe(train_x, train_y, test_x, test_y, C=None, seed=0):
     test set. Features are standardised with the training set's mean and deviation, as MAE's batch norm without affine
     does (He et al. 2022, appendix A.1).
     """
-    train_x, train_y, test_x, test_y = (np.asarray(a) for a in (train_x, train_y, test_x, test_y))
-    _check(train_x, train_y), _check(test_x, test_y)
+    train_x, train_y, test_x, test_y = _examples(train_x, train_y, test_x, test_y)
     mean, std = train_x.mean(0), train_x.std(0) + 1e-6
-    train_x, test_x = (train_x - mean) / std, (test_x - mean) / std
+    train_x, test_x = (finite((x - mean) / std, "a standardised feature") for x in (train_x, test_x))
+    if len(set(train_y.tolist())) < 2:
+        raise ValueError(f"train_y holds one label only, {train_y[0]}: there is nothing to tell apart")
     if C is None:
+        if not (is_whole(seed) and seed >= 0):
+            raise ValueError(f"seed={seed!r} must be a whole number, at least 0")
         order = np.random.default_rng(seed).permutation(len(train_x))
         held, kept = order[: len(order) // 5], order[len(order) // 5 :]
+        if not len(held) or len(set(train_y[kept].tolist())) < 2:
+            raise ValueError(f"{len(order)} training examples are too few to choose C on a fifth of them: pass C, such as C=0.1")
         scores = {C: _logistic(train_x[kept], train_y[kept], C).score(train_x[held], train_y[held]) for C in (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}
         C = max(scores, key=scores.get)
+    elif not (isinstance(C, (int, float, np.number)) and 0 < C < np.inf):
+        raise ValueError(f"C={C!r} must be a number above 0, or None")
     return float(_logistic(train_x, train_y, C).score(test_x, test_y))
 
 
@@ -45,10 +57,12 @@ def _logistic(x, y, C):
 
 def knn(train_x, train_y, test_x, test_y, k=20):
     """Accuracy of a vote among the k nearest training examples by cosine. (N, D), (N,), (M, D), (M,) -> float."""
-    train_x, test_x = F.normalize(torch.as_tensor(train_x), dim=1), F.normalize(torch.as_tensor(test_x), dim=1)
-    train_y, test_y = torch.as_tensor(train_y), torch.as_tensor(test_y)
-    _check(train_x, train_y), _check(test_x, test_y)
-    if not 1 <= k <= len(train_x):
+    examples = _examples(train_x, train_y, test_x, test_y)
+    if any(y.dtype.kind == "U" for y in examples[1::2]):
+        raise ValueError("labels must be whole numbers: neighbours vote by number")
+    train_x, train_y, test_x, test_y = map(torch.as_tensor, examples)
+    train_x, test_x = (F.normalize(x if x.is_floating_point() else x.float(), dim=1) for x in (train_x, test_x))
+    if not (is_whole(k) and 1 <= k <= len(train_x)):
         raise ValueError(f"k={k} must be between 1 and the number of training examples, {len(train_x)}")
     right = 0
     for i in range(0, len(test_x), 500):
@@ -83,6 +97,8 @@ def fine_tune(model, batches, *, steps, lr, seed=0):
     from evo.train import fit
 
     labels = batches.tensors[-1]
+    if labels.is_floating_point() or labels.ndim != 1:
+        raise ValueError(f"labels must be whole numbers (N,), got {labels.dtype} of shape {tuple(labels.shape)}")
     if model.head.out_features <= labels.max() or labels.min() < 0:
         raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but the head knows 0 to {model.head.out_features - 1}: "
                          "build the classifier with classes = the number of label names")
@@ -96,8 +112,22 @@ def _label_loss(model, *batch):
 
 def accuracy(model, inputs, labels, size=500):
     """Share of examples whose largest logit is the right one. inputs (N, ...), labels (N,)."""
-    guess = features_in_batches(lambda x: model(x).argmax(1), inputs, size)
-    return (guess == labels).double().mean().item()
+    labels = label_array(labels, "labels")
+    if labels.dtype.kind == "U":
+        raise ValueError("labels must be numbers of classes, as logits have no names")
+    labels = torch.as_tensor(labels)
+
+    def guess(x):
+        logits = model(x)
+        if logits.ndim != 2:
+            raise ValueError(f"model must give logits (N, classes), got {tuple(logits.shape)}")
+        finite(logits.amax(1), "the largest logits")  # the argmax of NaN is 0, which may be right
+        return logits.argmax(1)
+
+    guesses = features_in_batches(guess, inputs, size)
+    if guesses.shape != labels.shape:
+        raise ValueError(f"{len(labels)} labels need as many rows of logits (N, classes), got guesses of shape {tuple(guesses.shape)}")
+    return (guesses == labels).double().mean().item()
 
 
 def retrieval(similarity, ks=(1, 5, 10)):
@@ -105,14 +135,67 @@ def retrieval(similarity, ks=(1, 5, 10)):
 
     Ties count against the right answer, so that a constant similarity scores 0 and not 1.
     """
-    similarity = torch.as_tensor(similarity)
-    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
-        raise ValueError(f"similarity must be square (N, N), got {tuple(similarity.shape)}")
+    similarity = torch.as_tensor(numbers(similarity, "similarity"))
+    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1] or len(similarity) == 0:
+        raise ValueError(f"similarity must be square (N, N) with N above 0, got {tuple(similarity.shape)}")
+    if not (isinstance(ks, (tuple, list, range)) and all(is_whole(k) and k >= 1 for k in ks)):
+        raise ValueError(f"ks={ks!r} must be a list of whole numbers, each at least 1")
     own = similarity.diagonal()[:, None]
     rank = (similarity >= own).sum(1) - 1  # how many others are at least as near
     return {k: (rank < k).float().mean().item() for k in ks}
 
 
-def _check(x, y):
-    if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"features and labels must have one length above 0, got {len(x)} and {len(y)}")
+def finite(x, name, but=""):
+    """x itself (a tensor or an array); ValueError where it holds NaN or infinity.
+
+    Every metric asks this of what it is given: comparisons with NaN are False, so that a model which has diverged would
+    else come out as perfect. but="inf" lets infinity pass.
+    """
+    library = np if isinstance(x, np.ndarray) else torch
+    bad = library.isnan(x) if but == "inf" else ~library.isfinite(x)
+    if bad.any():
+        raise ValueError(f"{name} must be finite, but {int(bad.sum())} of {bad.size if library is np else bad.numel()} numbers "
+                         "are NaN or infinite: the model has diverged, or its input was broken")
+    return x
+
+
+def numbers(x, name):
+    """Finite numbers as an array, of the type they have."""
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu()
+        x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    try:
+        x = np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name} must be a table of numbers, but its rows differ in length") from None
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be numbers, got {x.dtype} ({x.ravel()[:1]})")
+    return finite(x, name)
+
+
+def label_array(y, name):
+    """Labels as an array (N,): whole numbers or strings."""
+    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.ravel()):
+        y = y.astype(str)
+    if y.ndim != 1 or y.dtype.kind not in "iubUf" or y.dtype.kind == "f" and not (finite(y, name) == y.round()).all():
+        raise ValueError(f"{name} must be whole numbers or strings, (N,), got {y.dtype} of shape {y.shape}")
+    return y
+
+
+def _examples(train_x, train_y, test_x, test_y):
+    """The four as arrays that fit together."""
+    train_x, test_x = numbers(train_x, "train_x"), numbers(test_x, "test_x")
+    train_y, test_y = label_array(train_y, "train_y"), label_array(test_y, "test_y")
+    for x, y in ((train_x, train_y), (test_x, test_y)):
+        if x.ndim != 2 or len(x) != len(y) or len(x) == 0:
+            raise ValueError(f"features (N, D) and labels (N,) must have one length above 0, got {x.shape} and {y.shape}")
+    if (train_y.dtype.kind == "U") != (test_y.dtype.kind == "U"):
+        raise ValueError(f"labels must be of one kind, got {train_y.dtype} in training and {test_y.dtype} in test")
+    if train_x.shape[1] != test_x.shape[1] or train_x.shape[1] == 0:
+        raise ValueError(f"features must have one width above 0, got {train_x.shape[1]} in training and {test_x.shape[1]} in test")
+    return train_x, train_y, test_x, test_y
+
+
+def is_whole(number):
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)

@@ -1,8 +1,11 @@
 """From text to numbers: whole words (Vocab), or pieces of words: in any script (Subwords), as BERT (WordPiece)."""
+import operator
 from collections import Counter, defaultdict
 from heapq import heapify, heappop, heappush
 
 import torch
+
+LONGEST = 100  # letters; WordPiece calls a longer word [UNK], as BERT does
 
 
 class Vocab:
@@ -14,11 +17,13 @@ class Vocab:
     """
 
     def __init__(self, texts, min_count=1, specials=("<unk>",)):
+        _whole("min_count", min_count, 1)
+        specials = _words(specials, "specials")
+        if len(set(specials)) < len(specials):
+            raise ValueError(f"specials={specials} holds a word twice: every word has one number")
         counts = Counter()
-        for text in texts:
-            if isinstance(text, str):
-                raise ValueError(f"texts must be lists of words, but {text[:40]!r} is one string: tokenize it first")
-            counts.update(text)
+        for text in _listed(texts, "texts", of="lists of words"):
+            counts.update(_words(text, "texts"))
         for word in specials:
             counts.pop(word, None)
         kept = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
@@ -35,17 +40,20 @@ class Vocab:
         return word in self.index
 
     def __getitem__(self, word):
+        if not isinstance(word, str) or word not in self.index:
+            raise KeyError(f"{word!r} is no word of this vocabulary of {len(self)}")
         return self.index[word]
 
     def encode(self, text):
         """List of words -> list of ids."""
+        text = _words(text, "text")
         if "<unk>" in self.index:
             return [self.index.get(word, self.index["<unk>"]) for word in text]
         return [self.index[word] for word in text if word in self.index]
 
     def decode(self, ids):
-        """List of ids -> list of words."""
-        return [self.words[i] for i in ids]
+        """List of ids -> list of words; ValueError for an id that no word has."""
+        return [self.words[i] for i in _ids(ids, len(self))]
 
 
 class Subwords:
@@ -69,9 +77,10 @@ class Subwords:
         """Learn at most `size` tokens from texts (an iterable of strings, any languages): 3 specials, 256 bytes, merges."""
         from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-        texts = list(texts)
+        texts = _texts(texts)
         if not any(texts):
             raise ValueError("texts is empty: there is nothing to learn tokens from")
+        _whole("size", size)
         if size < 256 + len(cls.SPECIALS):
             raise ValueError(f"size={size} must be at least {256 + len(cls.SPECIALS)}: the bytes and the special tokens")
         tokenizer = Tokenizer(models.BPE())
@@ -93,19 +102,19 @@ class Subwords:
 
     def encode(self, text):
         """String -> list of ids, without special tokens."""
-        return self.tokenizer.encode(text).ids
+        return self.tokenizer.encode(_text(text)).ids
 
     def encode_batch(self, texts, length=None):
         """Strings -> what a model reads: (B, N) ids `<start> ... <end> <pad> ...`.
 
         length: N; longer texts are cut, the end token stays. None: as long as the longest text needs.
         """
-        rows = [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
+        rows = [encoding.ids for encoding in self.tokenizer.encode_batch(_texts(texts))]
         if not rows:
             raise ValueError("texts is empty: there is nothing to encode")
         if length is None:
             length = max(map(len, rows)) + 2
-        if length < 2:
+        if _whole("length", length) < 2:
             raise ValueError(f"length={length} must be at least 2, for the start and the end token")
         ids = torch.full((len(rows), length), self.pad)
         for row, tokens in zip(ids, rows):
@@ -115,7 +124,7 @@ class Subwords:
 
     def decode(self, ids):
         """Ids -> string, special tokens and the blank in front left out; half a character becomes "\ufffd"."""
-        ids = [int(i) for i in ids]
+        ids = _ids(ids, len(self))
         return self.tokenizer.decode(ids, skip_special_tokens=True).removeprefix(" ")
 
     def pieces(self, text):
@@ -131,10 +140,13 @@ def learn_merges(counts, size, inner=""):
     pairs the one learned first, by its parts, wins.
     -> (pieces, merges): the characters in order, then what each merge made; merges are pairs of pieces.
     """
-    words = [([word[0], *(inner + c for c in word[1:])], n) for word, n in counts.items() if word]
+    _whole("size", size, 1)
+    words = [([word[0], *(inner + c for c in word[1:])], n) for word, n in _counted(counts) if word]
     if not words:
         raise ValueError("counts is empty: there is nothing to learn merges from")
     pieces = sorted({piece for word, _ in words for piece in word})
+    if len(pieces) > size:
+        raise ValueError(f"size={size} is less than the {len(pieces)} different characters of the words, which are pieces, too")
     number = {piece: i for i, piece in enumerate(pieces)}
     frequency, found = Counter(), defaultdict(set)  # pair -> its count, and the words that hold it
     for i, (word, n) in enumerate(words):
@@ -173,6 +185,7 @@ def learn_merges(counts, size, inner=""):
 
 def join(word, a, b, joined):
     """A word as a list of pieces, with every a before b replaced by `joined`, from left to right."""
+    _listed(word, "word", of="pieces")
     out, i = [], 0
     while i < len(word):
         together = word[i : i + 2] == [a, b]
@@ -183,6 +196,9 @@ def join(word, a, b, joined):
 
 def longest_match(word, pieces, unknown="[UNK]"):
     """WordPiece: from the left, always the longest piece that fits; [unknown] where none does. -> list of pieces."""
+    if len(_text(word)) > LONGEST:
+        return [unknown]
+    _listed(pieces, "pieces")
     out, start = [], 0
     while start < len(word):
         for end in range(len(word), start, -1):
@@ -208,13 +224,15 @@ class WordPiece:
     def __init__(self, pieces):
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-        missing = [token for token in self.SPECIALS if token not in pieces]
+        self.pieces = _words(pieces, "pieces")
+        index = {piece: i for i, piece in enumerate(self.pieces)}
+        missing = [token for token in self.SPECIALS if token not in index]
         if missing:
             raise ValueError(f"pieces lack {', '.join(missing)}: pass a whole vocabulary, or train one with WordPiece.train")
-        self.pieces = list(pieces)
-        index = {piece: i for i, piece in enumerate(self.pieces)}
+        if len(index) < len(self.pieces):
+            raise ValueError(f"pieces holds {len(self.pieces) - len(index)} pieces twice: every piece has one number")
         self.pad, self.unk, self.cls, self.sep, self.mask = (index[token] for token in self.SPECIALS)
-        self.tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]", max_input_chars_per_word=100))
+        self.tokenizer = Tokenizer(models.WordPiece(index, unk_token="[UNK]", max_input_chars_per_word=LONGEST))
         self.tokenizer.normalizer = normalizers.BertNormalizer()
         self.tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self.tokenizer.decoder = decoders.WordPiece()
@@ -222,11 +240,15 @@ class WordPiece:
 
     @classmethod
     def train(cls, texts, size):
-        """Learn `size` pieces (special tokens included) from an iterable of strings, by `learn_merges`."""
-        if size <= len(cls.SPECIALS):
+        """Learn at most `size` pieces (special tokens and single letters included) from strings, by `learn_merges`."""
+        if _whole("size", size) <= len(cls.SPECIALS):
             raise ValueError(f"size={size} must be greater than {len(cls.SPECIALS)}, the number of special tokens")
         blank = cls(cls.SPECIALS)
-        counts = Counter(word for text in texts for word in blank.words(text))
+        counts = Counter(word for text in _texts(texts) for word in blank.words(text) if len(word) <= LONGEST)
+        letters = {letter for word in counts for letter in [word[0], *("##" + c for c in word[1:])]}
+        if size < len(cls.SPECIALS) + len(letters):
+            raise ValueError(f"size={size} must be at least {len(cls.SPECIALS) + len(letters)}: the special tokens and the letters, each "
+                             "as it begins a word and as it goes on, so that no word is unknown")
         return cls([*cls.SPECIALS, *learn_merges(counts, size - len(cls.SPECIALS), inner="##")[0]])
 
     def __len__(self):
@@ -234,12 +256,12 @@ class WordPiece:
 
     def words(self, text):
         """A text as BERT sees it before words are cut: lower-cased words and single punctuation marks."""
-        text = self.tokenizer.normalizer.normalize_str(text)
+        text = self.tokenizer.normalizer.normalize_str(_text(text))
         return [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(text)]
 
     def encode(self, text):
         """One text -> list of ids, without special tokens."""
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        return self.tokenizer.encode(_text(text), add_special_tokens=False).ids
 
     def encode_batch(self, first, second=None, length=None):
         """Texts -> (tokens, segments), both (B, N): [CLS] first [SEP], or [CLS] first [SEP] second [SEP], padded.
@@ -248,18 +270,19 @@ class WordPiece:
         length: N; of too long a pair the longer text loses its end, token by token; of two equal ones the second.
         None: as long as the longest needs.
         """
-        first = [encoding.ids for encoding in self.tokenizer.encode_batch(list(first), add_special_tokens=False)]
-        second = [None] * len(first) if second is None else list(second)
+        first = [encoding.ids for encoding in self.tokenizer.encode_batch(_texts(first, "first"), add_special_tokens=False)]
+        second = [None] * len(first) if second is None else list(_listed(second, "second"))
         if not first or len(first) != len(second):
             raise ValueError(f"first and second must be lists of one length above 0, got {len(first)} and {len(second)}")
-        given = iter(self.tokenizer.encode_batch([t for t in second if t is not None], add_special_tokens=False))
+        given = _texts([text for text in second if text is not None], "second")
+        given = iter(self.tokenizer.encode_batch(given, add_special_tokens=False))
         second = [None if text is None else next(given).ids for text in second]
         if not all(first) or [] in second:
             raise ValueError("a text is empty: leave it out (None for a second text), there is nothing to read")
         need = max(len(a) + 2 + (0 if b is None else len(b) + 1) for a, b in zip(first, second))
         if length is None:
             length = need
-        elif length < 5:
+        elif _whole("length", length) < 5:
             raise ValueError(f"length={length} must be at least 5: three special tokens and a piece of each text")
         tokens, segments = [], []
         for a, b in zip(first, second):
@@ -275,4 +298,71 @@ class WordPiece:
     def decode(self, ids):
         """Ids -> string; special tokens are left out, but for [UNK]."""
         hidden = {self.pad, self.cls, self.sep, self.mask}
-        return self.tokenizer.decode([int(i) for i in ids if int(i) not in hidden], skip_special_tokens=False)
+        return self.tokenizer.decode([i for i in _ids(ids, len(self)) if i not in hidden], skip_special_tokens=False)
+
+
+# ---------------------------------------------------------------- what is refused, in one sentence
+
+
+def _listed(things, name, of="strings"):
+    """things, if one can go through them; a single string has letters, which is never meant."""
+    if isinstance(things, (str, bytes)):
+        raise ValueError(f"{name} must be a list of {of}, but {things[:40]!r} is one string: put it into a list")
+    try:
+        return iter(things)
+    except TypeError:
+        raise ValueError(f"{name} must be a list of {of}, but it is {things!r:.60}") from None
+
+
+def _text(text, name="text"):
+    """A string that can be written as UTF-8: None, NaN and half characters (lone surrogates) are not."""
+    if not isinstance(text, str):
+        raise ValueError(f"{name} must be a string, but {text!r:.60} is {type(text).__name__}: leave out what has no text")
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError(f"{name} {text[:40]!r} holds half a character (a lone surrogate): decode its bytes as UTF-8 first")
+    return text
+
+
+def _texts(texts, name="texts"):
+    return [_text(text, f"{name}: a text") for text in _listed(texts, name)]
+
+
+def _words(words, name):
+    """A list of words (strings); not a text, and not a table of counts, which would count anew."""
+    if isinstance(words, str):
+        raise ValueError(f"{name} must be lists of words, but {words[:40]!r} is one string: tokenize it first")
+    if isinstance(words, dict):
+        raise ValueError(f"{name} must be lists of words, but one of them is a {type(words).__name__}: pass the words themselves")
+    words = list(_listed(words, name, of="words"))
+    if set(map(type, words)) - {str} or not "".join(words).isascii():
+        for word in words:
+            _text(word, f"{name}: a word")
+    return words
+
+
+def _counted(counts):
+    """The items of a dict word -> how often it occurs."""
+    if not isinstance(counts, dict):
+        raise ValueError(f"counts must be a dict, word -> how often it occurs, but it is {type(counts).__name__}")
+    for word, n in counts.items():
+        _text(word, "counts: a word"), _whole(f"counts[{word!r:.40}]", n, 1)
+    return counts.items()
+
+
+def _ids(ids, size):
+    """Ids as whole numbers; ValueError unless all are in range(size). A negative one would count from the end."""
+    try:
+        ids = [operator.index(i) for i in _listed(ids, "ids", of="ids")]
+    except TypeError:
+        raise ValueError("ids must be whole numbers in a list or a tensor of one dimension, as encode gives them") from None
+    for i in ids:
+        if not 0 <= i < size:
+            raise ValueError(f"id {i} is out of range: the ids run from 0 to {size - 1}")
+    return ids
+
+
+def _whole(name, number, least=None):
+    """A whole number, as it is."""
+    if isinstance(number, bool) or not hasattr(number, "__index__") or least is not None and number < least:
+        raise ValueError(f"{name}={number!r} must be a whole number" + (f", at least {least}" if least is not None else ""))
+    return number

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from evo.probes import is_whole, label_array, numbers
+
 JUDGEMENTS = {"WordSim-353": "wordsim353.tsv", "SimLex-999": "simlex999.txt"}  # both travel with gensim
 
 
@@ -13,11 +15,13 @@ class WordVectors:
     """words: list of V words; vectors: (V, D). Directions count and lengths do not: rows are brought to length 1."""
 
     def __init__(self, words, vectors):
-        vectors = torch.as_tensor(vectors).detach().float()
-        if vectors.ndim != 2 or len(words) != len(vectors):
-            raise ValueError(f"{len(words)} words need vectors of shape ({len(words)}, D), got {tuple(vectors.shape)}")
-        self.words, self.vectors = list(words), F.normalize(vectors, dim=1)
+        words, vectors = _words(words), torch.as_tensor(numbers(vectors, "vectors")).float()
+        if vectors.ndim != 2 or len(words) != len(vectors) or not words:
+            raise ValueError(f"{len(words)} words need vectors of shape ({len(words)}, D), N above 0, got {tuple(vectors.shape)}")
+        self.words, self.vectors = words, F.normalize(vectors, dim=1)
         self.index = {word: i for i, word in enumerate(self.words)}
+        if len(self.index) < len(words):
+            raise ValueError(f"words holds {len(words) - len(self.index)} words twice: every word has one vector")
 
     def __contains__(self, word):
         return word in self.index
@@ -31,7 +35,7 @@ class WordVectors:
 
     def ids(self, words):
         """Number of a word, or (N,) numbers of a list of words; KeyError names the words that have no vector."""
-        unknown = [word for word in ([words] if isinstance(words, str) else words) if word not in self.index]
+        unknown = [word for word in ([words] if isinstance(words, str) else _words(words)) if word not in self.index]
         if unknown:
             raise KeyError(f"no vector for {', '.join(map(repr, unknown[:5]))}: not seen in training, or rarer than min_count")
         return self.index[words] if isinstance(words, str) else torch.tensor([self.index[word] for word in words])
@@ -42,7 +46,10 @@ class WordVectors:
 
     def nearest(self, word, k=10):
         """The k nearest other words, [(word, cosine), ...]. word: a word, or a vector (D,)."""
-        vector = self[word] if isinstance(word, str) else F.normalize(word, dim=0)
+        _check_k(k)
+        vector = self[word] if isinstance(word, str) else F.normalize(torch.as_tensor(numbers(word, "word: a vector")).float(), dim=0)
+        if vector.shape != self.vectors.shape[1:]:
+            raise ValueError(f"a vector must have shape {tuple(self.vectors.shape[1:])}, got {tuple(vector.shape)}")
         cosines = self.vectors @ vector
         if isinstance(word, str):
             cosines[self.ids(word)] = -torch.inf
@@ -51,6 +58,7 @@ class WordVectors:
 
     def analogy(self, a, b, c, k=1):
         """a is to b as c is to ...? 3CosAdd: the k words x nearest to b - a + c, the three asked about left out."""
+        _check_k(k)
         found = self.nearest(self[b] - self[a] + self[c], k + 3)
         return [(word, cosine) for word, cosine in found if word not in (a, b, c)][:k]
 
@@ -62,10 +70,12 @@ def analogies(vectors, questions, weights=(-1, 1, 1), exclude=True):
     which is (0, 1, 1), (0, 1, 0) or (0, 0, 1). exclude=False lets a, b and c be answers as well. Questions with unknown
     words must be left out before.
     """
-    if not questions:
-        raise ValueError("questions is empty: give (a, b, c, d) tuples of words that have vectors")
+    questions = _tuples(questions, "questions", 4, "words that have vectors")
+    weights = numbers(weights, "weights")
+    if weights.shape != (3,):
+        raise ValueError(f"weights must be three numbers, for a, b and c, got shape {weights.shape}")
     *asked, answer = (vectors.ids(column) for column in zip(*questions))
-    guess = sum(weight * vectors.vectors[ids] for weight, ids in zip(weights, asked))
+    guess = sum(weight * vectors.vectors[ids] for weight, ids in zip(weights.tolist(), asked))
     rank = _rank(vectors.vectors, guess, answer, torch.stack(asked, 1) if exclude else None)
     return {"accuracy": (rank == 1).double().mean().item(), "mrr": (1 / rank.double()).mean().item()}
 
@@ -100,7 +110,7 @@ def judgements(name):
     """Pairs of words with people's rating: [(a, b, rating), ...]. name: "WordSim-353" or "SimLex-999"."""
     from gensim.test.utils import datapath
 
-    if name not in JUDGEMENTS:
+    if not isinstance(name, str) or name not in JUDGEMENTS:
         raise ValueError(f"unknown judgements {name!r}: choose among {', '.join(JUDGEMENTS)}")
     with open(datapath(JUDGEMENTS[name]), encoding="utf-8") as file:
         rows = [line.split("\t") for line in file if not line.startswith("#")]
@@ -109,10 +119,13 @@ def judgements(name):
 
 def agreement(vectors, pairs):
     """Spearman's rank correlation of cosine and people's rating, over the pairs (a, b, rating) whose words are known."""
+    pairs = _tuples(pairs, "pairs", 3, "two words and their rating")
     known = [(vectors.similarity(a, b), rating) for a, b, rating in pairs if a in vectors and b in vectors]
     if len(known) < 2:
         raise ValueError(f"only {len(known)} of {len(pairs)} pairs have vectors for both words: a correlation needs two")
-    cosine, rating = (_ranks(np.array(column)) for column in zip(*known))
+    cosine, rating = (_ranks(numbers(column, name)) for column, name in zip(zip(*known), ("a cosine", "a rating")))
+    if not (np.ptp(cosine) and np.ptp(rating)):
+        raise ValueError("all cosines or all ratings are equal: there is no order to agree with")
     return float(np.corrcoef(cosine, rating)[0, 1])
 
 
@@ -125,6 +138,34 @@ def _ranks(x):
 
 def neighbour_precision(vectors, words, labels, k=10):
     """Share of each word's k nearest neighbours, among `words` themselves, that carry its label. -> float."""
-    E, labels = vectors[words], torch.as_tensor(labels)
+    words, labels = _words(words), torch.as_tensor(np.unique(label_array(labels, "labels"), return_inverse=True)[1])
+    if len(words) != len(labels) or not is_whole(k) or not 1 <= k < len(words):
+        raise ValueError(f"{len(words)} words need as many labels and k from 1 to {len(words) - 1}, got {len(labels)} labels and k={k!r}")
+    E = vectors[words]
     cosines = (E @ E.T).fill_diagonal_(-torch.inf)
     return (labels[cosines.topk(k).indices] == labels[:, None]).double().mean().item()
+
+
+def _words(words):
+    """A list of words; one string is one word, of which there cannot be a list of letters."""
+    if isinstance(words, str) or not hasattr(words, "__iter__"):
+        raise ValueError(f"words must be a list of words, got {words!r:.60}")
+    words = list(words)
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        raise ValueError(f"words must be strings, but one is {wrong[0]!r:.60}")
+    return words
+
+
+def _tuples(rows, name, size, what):
+    """rows as a list of tuples of this size."""
+    rows = list(rows) if hasattr(rows, "__iter__") and not isinstance(rows, str) else None
+    if not rows:
+        raise ValueError(f"{name} is empty or no list: give tuples of {size}, {what}")
+    if wrong := [row for row in rows if isinstance(row, str) or not hasattr(row, "__len__") or len(row) != size]:
+        raise ValueError(f"{name} must be tuples of {size}, {what}, but one is {wrong[0]!r:.60}")
+    return rows
+
+
+def _check_k(k):
+    if not (is_whole(k) and k >= 1):
+        raise ValueError(f"k={k!r} must be a whole number of words, at least 1")

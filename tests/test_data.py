@@ -1,5 +1,7 @@
 """The real data: counts, splits that do not leak, facts that anybody can check."""
 
+import hashlib
+import json
 import re
 import time
 
@@ -34,6 +36,36 @@ def the_split_is_a_partition(data):
     return [len(part) / len(data) for part in parts]
 
 
+def digest(*things):
+    """A hash over names, splits, texts and tensors, in their order."""
+    found = hashlib.sha256()
+    for thing in things:
+        thing = thing.tolist() if isinstance(thing, (np.ndarray, torch.Tensor)) else thing
+        found.update(json.dumps(thing, ensure_ascii=False).encode() + b"\n")
+    return found.hexdigest()[:16]
+
+
+# What an experiment sees beside the canonical file: names of classes and languages in their order, and the splits. Whoever
+# changes one of these on purpose changes every recorded result of the data set.
+
+
+def test_names_and_splits_of_wordnet(wn):
+    assert digest(wn.label_names, wn.train, wn.valid, wn.test) == "2c58a79b4661c0b0"
+    assert digest(wn.labels, wn.synsets, wn.hypernyms, wn.example_lemma) == "cf85be40a0f125b6"
+
+
+def test_names_and_order_of_fashion_mnist(fashion):
+    assert digest(fashion.classes, fashion.train_labels, fashion.test_labels) == "6c176cefd9f9397d"
+    pictures = [hashlib.sha256(images.numpy().tobytes()).hexdigest()[:16] for images in (fashion.train_images, fashion.test_images)]
+    assert digest(pictures) == "4ead128cfc3a1f2b"
+
+
+def test_names_languages_and_splits_of_emoji(emo):
+    assert digest(emo.group_names, emo.groups, emo.train, emo.valid, emo.test) == "0422a5817e6524a3"
+    assert digest(emo.chars, emo.bases, emo.names, emo.keywords) == "f5258c60a6f5b5ff"
+    assert digest(emo.images) == "23e474798606c0a2"
+
+
 # --- WordNet ------------------------------------------------------------------------------------
 
 
@@ -54,6 +86,25 @@ def test_wordnet_facts(wn):
     assert wn.definitions[dog].startswith("a member of the genus Canis")
     assert wn.examples[dog] == ["the dog barked all night"] and wn.example_lemma[dog] == ["dog"]
     assert not wn.hypernyms[wn.synsets.index("entity.n.01")]
+
+
+SENSES = """
+adj.all good.a.01 · adj.pert dental.a.01 · adv.all quickly.r.01 · noun.Tops entity.n.01 · noun.act swimming.n.01 · noun.animal dog.n.01 ·
+noun.artifact chair.n.01 · noun.attribute height.n.01 · noun.body hand.n.01 · noun.cognition idea.n.01 · noun.communication word.n.01 ·
+noun.event accident.n.01 · noun.feeling joy.n.01 · noun.food bread.n.01 · noun.group family.n.01 · noun.location paris.n.01 ·
+noun.motive ethical_motive.n.01 · noun.object mountain.n.01 · noun.person teacher.n.01 · noun.phenomenon lightning.n.01 ·
+noun.plant rose.n.01 · noun.possession money.n.01 · noun.process photosynthesis.n.01 · noun.quantity liter.n.01 ·
+noun.relation ratio.n.01 · noun.shape triangle.n.01 · noun.state illness.n.01 · noun.substance water.n.01 · noun.time monday.n.01 ·
+verb.body sneeze.v.01 · verb.change melt.v.01 · verb.cognition remember.v.01 · verb.communication talk.v.01 ·
+verb.competition win.v.01 · verb.consumption eat.v.01 · verb.contact kick.v.03 · verb.creation paint.v.01 · verb.emotion love.v.01 ·
+verb.motion walk.v.01 · verb.perception see.v.01 · verb.possession buy.v.01 · verb.social marry.v.01 · verb.stative exist.v.01 ·
+verb.weather snow.v.01 · adj.ppl avenged.a.01"""
+
+
+def test_every_supersense_has_its_name(wn):
+    known = dict(pair.split() for pair in SENSES.split("·"))
+    number = {name: i for i, name in enumerate(wn.synsets)}
+    assert {name: wn.label_names[wn.labels[number[synset]]] for name, synset in known.items()} == {name: name for name in wn.label_names}
 
 
 def test_hypernyms_have_no_loop(wn):
@@ -111,6 +162,36 @@ def test_fashion_mnist_is_whole(fashion):
     assert to_float(fashion.test_images[:9]).max() == 1
 
 
+FIRST = """Ankle boot, T-shirt/top, T-shirt/top, Dress, T-shirt/top, Pullover, Sneaker, Pullover, Sandal, Sandal, T-shirt/top, Ankle boot,
+Sandal, Sandal, Sneaker, Ankle boot, Trouser, T-shirt/top, Shirt, Coat, Dress, Trouser, Coat, Bag, Coat"""
+
+
+def test_the_first_pictures_are_those_that_everybody_shows(fashion):
+    """The 25 pictures in TensorFlow's tutorial (tutorials/keras/classification), with all ten classes."""
+    shown = [fashion.classes[label] for label in fashion.train_labels[:25]]
+    assert shown == re.split(r",\s+", FIRST) and set(shown) == set(fashion.classes)
+
+
+def test_clothes_have_the_shape_of_their_name(fashion):
+    """The mean picture of a class: legs apart, sleeves or none, a shaft or none. Rows run down, columns across."""
+    of = {name: to_float(fashion.train_images[fashion.train_labels == c]).mean(0)[0] for c, name in enumerate(fashion.classes)}
+    sides, middle = [2, 3, 4, 5, 22, 23, 24, 25], slice(13, 15)
+    sleeves = {name: of[name][16:27, sides].mean().item() for name in of}  # of the lower half
+    gap = {name: (of[name][16:27, 9:12].mean() - of[name][16:27, middle].mean()).item() for name in of}
+    top = {name: of[name][:8].mean().item() for name in of}
+    assert max(gap, key=gap.get) == "Trouser" and gap["Trouser"] > 0.3
+    tops = ["T-shirt/top", "Pullover", "Dress", "Coat", "Shirt"]
+    by_sleeve = sorted(tops, key=sleeves.get)
+    assert by_sleeve == ["Dress", "T-shirt/top", "Shirt", "Coat", "Pullover"]
+    shoulders = {name: of[name][4:12, [0, 1, 2, 3, 4, 23, 24, 25, 26, 27]].mean().item() for name in tops}
+    assert shoulders["T-shirt/top"] > 10 * shoulders["Dress"]
+    assert sorted(of, key=top.get)[:2] == ["Sneaker", "Sandal"] and top["Ankle boot"] > 2 * top["Sandal"]
+    left, right = of["Ankle boot"][2:8, 2:10].mean(), of["Ankle boot"][2:8, 18:26].mean()
+    assert right > 10 * left, "the shaft of a boot stands over the heel"
+    left, right = of["Bag"][:, :14].mean(), of["Bag"][:, 14:].mean()
+    assert left == pytest.approx(right.item(), rel=0.1) and top["Bag"] < min(top[name] for name in tops), "a bag is as wide on both sides"
+
+
 def test_patches_and_back():
     images = torch.randn(2, 3, 8, 8)
     patches = patchify(images, 4)
@@ -139,6 +220,32 @@ def test_emoji_are_single_code_points_with_names_in_100_languages(emo):
     assert emo.names["de"][dog] == "Hundegesicht" and emo.names["zh"][dog] == "狗脸"
     assert emo.group_names[emo.groups[dog]] == "Animals & Nature"
     assert len(emo.group_names) == 9 and set(emo.groups.tolist()) == set(range(9))
+
+
+CAT = dict(en="cat face", de="Katzengesicht", fr="tête de chat", es="cara de gato", it="muso di gatto", nl="kattengezicht",
+           pt="rosto de gato", sv="kattansikte", da="kattehoved", ru="морда кошки", uk="морда кота", tr="kedi yüzü",
+           sw="uso wa paka", vi="mặt mèo",
+           el="πρόσωπο γάτας", ar="وجه قطة", hi="बिल्ली का चेहरा", ja="ネコの顔", ko="고양이 얼굴", zh="猫脸")  # fmt: skip
+
+
+def test_every_language_has_its_name(emo):
+    cat = emo.chars.index("🐱")
+    assert {language: emo.names[language][cat] for language in CAT} == CAT
+
+
+def test_every_group_has_its_name(emo):
+    known = {"😀": "Smileys & Emotion", "👋": "People & Body", "🐵": "Animals & Nature", "🍇": "Food & Drink", "🌍": "Travel & Places",
+             "🎃": "Activities", "👓": "Objects", "♿": "Symbols", "🚩": "Flags"}  # fmt: skip
+    assert {char: emo.group_names[emo.groups[emo.chars.index(char)]] for char in known} == known
+    assert set(known.values()) == set(emo.group_names)
+
+
+def test_every_picture_stands_beside_its_name(emo):
+    """The mean colour of what is not clear, and no other order of the pictures would do."""
+    for char, channel in {"❤": 0, "💚": 1, "💙": 2, "🍅": 0, "🌳": 1, "🌊": 2}.items():
+        rgba = emo.rgba[emo.chars.index(char)].float()
+        colour = (rgba[:3] * rgba[3]).mean((1, 2))
+        assert colour.argmax() == channel, char
 
 
 def test_names_are_names(emo):

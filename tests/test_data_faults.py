@@ -1,6 +1,7 @@
 """Whatever goes wrong while data are fetched: success, or one sentence that says what to do; and
 never a half file taken for a whole one. Against a real server on this machine and a fresh cache."""
 
+import errno
 import os
 import re
 import shutil
@@ -106,7 +107,7 @@ def child(cache, *arguments):
         env={**os.environ, "EVO_CACHE": str(cache), "PYTHONPATH": str(Path(sources.__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -277,6 +278,112 @@ def test_a_file_where_the_cache_should_be(server, toy, cache):
     assert cache.read_text() == "not a directory"
 
 
+def wrapped(error):
+    try:
+        try:
+            raise error
+        except OSError as inner:
+            raise ValueError("Can't close the ZIP file while there is an open writing handle on it") from inner
+    except ValueError as outer:
+        raise RuntimeError("something else") from outer
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("way", ["plain", "wrapped"])
+@pytest.mark.parametrize("where", ["download", "savez"])
+def test_a_full_disk_is_called_full_and_not_the_network(server, toy, cache, monkeypatch, number, way, where):
+    """Whoever notices it, and whatever a library makes of it."""
+
+    def full(*arguments, **options):
+        error = OSError(number, os.strerror(number))
+        if way == "wrapped":
+            wrapped(error)
+        raise error
+
+    toy(f"{server.url}/good")
+    monkeypatch.setattr(*((sources, "download") if where == "download" else (np, "savez")), full)
+    with pytest.raises(sources.DataError, match=r"^cannot write toy to the cache .* \(the disk is full\): make 1 MB of room") as error:
+        sources.get("toy")
+    assert "network" not in str(error.value) and "\n" not in str(error.value) and left_behind(cache) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.ENETUNREACH])
+def test_a_network_that_is_forbidden_is_no_full_disk(server, toy, cache, monkeypatch, number):
+    def refused(*arguments):
+        try:
+            raise OSError(number, os.strerror(number))
+        except OSError as inner:
+            raise ValueError("127.0.0.1: ConnectionError") from inner
+
+    toy(f"{server.url}/good")
+    monkeypatch.setattr(sources, "download", refused)
+    with pytest.raises(sources.DataError, match="^no source gave toy .*connect to the network"):
+        sources.get("toy")
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_name_of_the_cache_is_the_usual_place(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("EVO_CACHE", value)
+    monkeypatch.setenv("EVO_DATA", value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert sources.cache() == tmp_path / ".cache" / "evo"
+    assert sources.places("toy") == [tmp_path / ".cache" / "evo" / "toy.npz"] and list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("EVO_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(sources.DataError, match="no such home directory: set EVO_CACHE"):
+        sources.status()
+
+
+# --- the mirror ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state, remedy",
+    [
+        ("unset", r"or set EVO_DATA to a directory with toy\.npz$"),
+        ("empty", r"or copy toy\.npz into {}, where EVO_DATA points: it is not there$"),
+        ("damaged", r"or copy toy\.npz anew into {}, where EVO_DATA points: the copy that is there is damaged$"),
+        ("gone", r"or set EVO_DATA to a directory with toy\.npz: {} is none$"),
+        ("a file", r"or set EVO_DATA to a directory with toy\.npz: {} is none$"),
+    ],
+)
+def test_the_remedy_fits_the_mirror(toy, cache, monkeypatch, tmp_path, state, remedy):
+    mirror = tmp_path / "stick"
+    if state != "unset":
+        monkeypatch.setenv("EVO_DATA", str(mirror))
+    if state in ("empty", "damaged"):
+        mirror.mkdir()
+    if state == "damaged":
+        (mirror / "toy.npz").write_bytes(b"half a copy")
+    if state == "a file":
+        mirror.write_bytes(b"")
+    toy("http://127.0.0.1:9/none")
+    with pytest.raises(sources.DataError, match=remedy.format(re.escape(str(mirror)))):
+        sources.get("toy")
+
+
+def test_the_remedy_for_a_damaged_mirror_works(server, toy, cache, monkeypatch, tmp_path):
+    toy(f"{server.url}/good")
+    good = sources.get("toy").read_bytes()
+    shutil.rmtree(cache)
+    monkeypatch.setenv("EVO_DATA", str(tmp_path / "stick"))
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / "toy.npz").write_bytes(good)
+    toy("http://127.0.0.1:9/none")
+    assert sources.get("toy") == tmp_path / "stick" / "toy.npz"
+
+
+def test_a_typing_mistake_gets_a_suggestion():
+    with pytest.raises(sources.DataError, match="'wordnett' is no data set; did you mean wordnet\\? choose one of"):
+        sources.get("wordnett")
+    for name in (None, 3, "", "zzz"):
+        with pytest.raises(sources.DataError, match="is no data set; choose one of wordnet, fashion_mnist, emoji$"):
+            sources.get(name)
+
+
 def as_nobody(function):
     """Run in a child process without root's rights; its outcome as text."""
     ours, theirs = os.pipe()
@@ -337,6 +444,23 @@ def test_the_debian_package_comes_without_root_and_without_an_update(open_folder
     text = as_nobody(lambda: sources.from_apt(sources.WORDNET, open_folder))
     assert text == "None" and list(open_folder.glob("lists/*Packages*"))
     assert sources.locate(open_folder, "data.noun").stat().st_size == 15_300_280
+
+
+@pytest.mark.parametrize("said", [
+    "E: You don't have enough free space in /x/archives/.", "dpkg-deb: error: cannot write: No space left on device\nE: more"])
+def test_a_program_that_finds_the_disk_full_says_so(toy, cache, monkeypatch, said):
+    """apt-get and dpkg-deb put it into words, in English whatever language the machine speaks."""
+
+    def source(dataset, folder):
+        code = f"import os, sys; assert os.environ['LC_ALL'] == 'C.UTF-8'; sys.exit({said!r})"
+        sources.run([sys.executable, "-c", code], folder)
+
+    toy("http://127.0.0.1:9/none")
+    monkeypatch.setattr(sources, "SOURCES", {"a program": source})
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(sources.DataError, match=r"^cannot write toy to the cache .* \(the disk is full\): make 1 MB of room"):
+        sources.get("toy")
+    assert left_behind(cache) == []
 
 
 def test_unpacking_a_package_without_dpkg(open_folder):

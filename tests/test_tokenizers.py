@@ -350,6 +350,59 @@ def test_bad_pieces_and_texts_are_named(wordpiece, call, message):
         call(wordpiece)
 
 
+@pytest.mark.parametrize("size", [6, 10, 30, 31])
+def test_a_size_below_the_letters_is_refused(size):
+    """26 letters of the alphabet and 18 that go on a word and are none of these, or however many there are."""
+    text = "abc abd xyz"  # begins: a, x; goes on: b, c, d, y, z
+    assert len(WordPiece.train([text], 12)) == 12
+    for too_small in (6, 11):
+        with pytest.raises(ValueError, match=f"size={too_small} must be at least 12"):
+            WordPiece.train([text], too_small)
+    fox = "the quick brown fox jumps over the lazy dog"
+    with pytest.raises(ValueError, match=f"size={size} must be at least"):
+        WordPiece.train([fox], size)
+    with pytest.raises(ValueError, match="size=3 is less than the 4 different characters"):
+        learn_merges({"abcd": 1}, 3)
+
+
+@pytest.mark.parametrize("size", [40, 60, 100, 5000])
+def test_no_vocabulary_is_larger_than_its_size(size):
+    fox = "the quick brown fox jumps over the lazy dog"
+    assert len(WordPiece.train([fox], size)) <= size
+    assert len(Subwords.train([fox], 256 + size)) <= 256 + size
+
+
+def test_words_that_are_unknown_for_their_length_teach_no_pieces():
+    """BERT calls a word of more than 100 letters [UNK], so nothing is to be learned from it; `longest_match` says the same."""
+    long = "ab" * 5000
+    w = WordPiece.train([f"{long} abc abd"] * 3, 60)
+    assert max(map(len, w.pieces)) <= 6 and w.encode(long) == [w.unk] and longest_match(long, set(w.pieces)) == ["[UNK]"]
+    for n in (100, 101):
+        w = WordPiece.train(["a" * n, "a b"], 200)
+        assert (w.encode("a" * n) == [w.unk]) == (n > 100) == (longest_match("a" * n, set(w.pieces)) == ["[UNK]"])
+    with pytest.raises(ValueError, match="nothing to learn"):
+        WordPiece.train([long], 60)
+
+
+def test_pieces_that_stand_twice_are_refused():
+    with pytest.raises(ValueError, match="holds 1 pieces twice"):
+        WordPiece([*WordPiece.SPECIALS, "a", "a"])
+    with pytest.raises(ValueError, match="holds a word twice"):
+        Vocab(TEXTS, specials=("<pad>", "<pad>"))
+
+
+@pytest.mark.parametrize("wrong", [[-1], [10**6], torch.tensor([-1]), [0, 0, 10**12]])
+def test_ids_that_no_word_has_are_refused_and_not_counted_from_the_end(subwords, wordpiece, wrong):
+    for decode in (Vocab(TEXTS).decode, subwords.decode, wordpiece.decode):
+        with pytest.raises(ValueError, match=r"id -?\d+ is out of range: the ids run from 0 to \d+"):
+            decode(wrong)
+
+
+@pytest.mark.parametrize("ids", [[1, 2], (1, 2), torch.tensor([1, 2]), torch.tensor([1, 2], dtype=torch.int32), iter([1, 2]), range(1, 3)])
+def test_ids_may_be_a_list_or_a_tensor(ids):
+    assert Vocab(TEXTS).decode(ids) == ["the", "a"]
+
+
 def test_a_mask_written_in_a_text_is_the_mask():
     pieces = WordPiece([*WordPiece.SPECIALS, "a", "city", "in"])
     assert pieces.encode("a city in [MASK]") == [5, 6, 7, pieces.mask]

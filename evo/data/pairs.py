@@ -40,7 +40,7 @@ class Emoji:
 
 def emoji(size=32):
     """Emoji as pictures of size x size, names and keywords, split by base character."""
-    if not (isinstance(size, int) and size > 0):
+    if isinstance(size, bool) or not (isinstance(size, int) and size > 0):
         raise ValueError(f"size={size!r} is no picture size; pass a whole number of pixels, as 32")
     arrays = sources.load("emoji")
     entries = json.loads(arrays["entries"].tobytes())
@@ -52,6 +52,8 @@ def emoji(size=32):
 
 def split_by(bases):
     """80 / 10 / 10 per cent of the different bases; every entry follows its base."""
+    if isinstance(bases, str) or not all(isinstance(base, str) for base in bases):
+        raise ValueError("bases must be a list of names, one an entry")
     names = sorted(set(bases))
     side = dict.fromkeys(names)
     for part, positions in split(len(names)).items():
@@ -66,6 +68,9 @@ def resize(rgba, size):
     Colours are averaged in proportion to their opacity: else the invisible pixels around a
     picture, black in the file, would darken its edge.
     """
+    if not isinstance(rgba, torch.Tensor) or rgba.dtype != torch.uint8 or rgba.ndim != 4 or rgba.shape[1] != 4:
+        what = f"{rgba.dtype} {tuple(rgba.shape)}" if isinstance(rgba, torch.Tensor) else type(rgba).__name__
+        raise ValueError(f"rgba must be bytes (N, 4, M, M), got {what}")
     alpha = rgba[:, 3:].float()
     x = torch.cat([rgba[:, :3] * alpha, alpha], 1)  # (N, 4, M, M)
     if x.shape[-1] % size == 0:

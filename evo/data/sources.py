@@ -7,11 +7,13 @@ A mirror (EVO_DATA) is a copy of a cache directory: `EVO_CACHE=stick evo data ge
 """
 
 import contextlib
+import difflib
 import errno
 import hashlib
 import importlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,9 +136,11 @@ def status():
     for dataset in DATASETS.values():
         row = {"name": dataset.name, "about": dataset.about, "state": "absent", "path": None}
         for path in places(dataset.name):
-            if not path.exists():
+            try:
+                row["megabytes"] = round(path.stat().st_size / 1e6, 1)
+            except OSError:  # it is not there, or not for us to read
                 continue
-            row["path"], row["megabytes"] = path, round(path.stat().st_size / 1e6, 1)
+            row["path"] = path
             try:
                 row["hash"] = content_hash(read(path, dataset))
                 row["state"] = "ready"
@@ -160,19 +164,38 @@ def verify():
 
 
 def find(name):
-    if name not in DATASETS:
-        raise DataError(f"name={name!r} is no data set; choose one of {', '.join(DATASETS)}")
+    if not isinstance(name, str) or name not in DATASETS:
+        near = difflib.get_close_matches(str(name), DATASETS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise DataError(f"name={name!r} is no data set; {meant}choose one of {', '.join(DATASETS)}")
     return DATASETS[name]
 
 
 def cache():
-    return Path(os.environ.get("EVO_CACHE") or Path.home() / ".cache" / "evo").expanduser()
+    """The folder EVO_CACHE; ~/.cache/evo where it is not set or empty."""
+    return _folder("EVO_CACHE") or _expanded(Path("~/.cache/evo"), "EVO_CACHE")
+
+
+def mirror():
+    """The folder EVO_DATA, or None."""
+    return _folder("EVO_DATA")
+
+
+def _folder(variable):
+    path = os.environ.get(variable, "").strip()
+    return _expanded(Path(path), variable) if path else None
+
+
+def _expanded(path, variable):
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{path} cannot be found, as there is no such home directory: set {variable} to a directory") from error
 
 
 def places(name):
     """Where the canonical file may lie: the cache, then the mirror that EVO_DATA names."""
-    mirror = os.environ.get("EVO_DATA")
-    return [cache() / f"{name}.npz"] + ([Path(mirror).expanduser() / f"{name}.npz"] if mirror else [])
+    return [folder / f"{name}.npz" for folder in (cache(), mirror()) if folder]
 
 
 def content_hash(arrays):
@@ -206,6 +229,20 @@ def check(arrays, dataset):
 # --- fetching ---------------------------------------------------------------------------------
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+FULL_IN_WORDS = re.compile(r"No space left on device|enough free space|Disk quota exceeded")  # of apt-get and dpkg-deb
+
+
+def disk_error(error):
+    """The OSError of a full or locked disk behind an error, or None: libraries wrap it, programs put it into words."""
+    seen = []
+    while error is not None and error not in seen:
+        if isinstance(error, OSError) and error.errno in (FULL if not seen else FULL[:3]):  # a firewall, too, says EPERM
+            return error
+        if FULL_IN_WORDS.search(str(error)):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def fetch(dataset):
@@ -220,8 +257,9 @@ def fetch(dataset):
                 return read(path, dataset)  # another process was faster
             return fetch_alone(dataset, path)
     except OSError as error:
+        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
         raise DataError(
-            f"cannot write {dataset.name} to the cache {cache()} ({error.strerror}): make "
+            f"cannot write {dataset.name} to the cache {cache()} ({full}): make "
             f"{dataset.megabytes} MB of room there or set EVO_CACHE to a directory that has it"
         ) from error
 
@@ -243,15 +281,27 @@ def fetch_alone(dataset, path):
             os.replace(work / "canonical.npz", path)
             return read(path, dataset)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in FULL:
-                raise
+            if disk := disk_error(error):
+                raise disk from error
             reasons.append(f"{source}: {' '.join(str(error).split())[:150]}")
         finally:
             shutil.rmtree(work, ignore_errors=True)
     raise DataError(
         f"no source gave {dataset.name} ({'; '.join(reasons)}): connect to the network and run "
-        f"`evo data get {dataset.name}`, or set EVO_DATA to a directory with {path.name}"
+        f"`evo data get {dataset.name}`, or {_mirror_remedy(path.name)}"
     )
+
+
+def _mirror_remedy(file):
+    """What to do about the mirror, when it did not help."""
+    folder = mirror()
+    if folder is None:
+        return f"set EVO_DATA to a directory with {file}"
+    if not folder.is_dir():
+        return f"set EVO_DATA to a directory with {file}: {folder} is none"
+    if not (folder / file).exists():
+        return f"copy {file} into {folder}, where EVO_DATA points: it is not there"
+    return f"copy {file} anew into {folder}, where EVO_DATA points: the copy that is there is damaged"
 
 
 def download(files, folder):
@@ -301,9 +351,11 @@ def from_apt(dataset, folder):
 
 
 def run(command, folder, must=True):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    english = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}  # so that `disk_error` can read what they say
+    done = subprocess.run(command, cwd=folder, env=english, capture_output=True, encoding="utf-8", errors="replace")
     if must and done.returncode:
-        raise ValueError((done.stderr.strip() or f"{command[0]} failed").splitlines()[-1])
+        said = done.stderr.strip() or f"{command[0]} failed"
+        raise ValueError((FULL_IN_WORDS.search(said) or [said.splitlines()[-1]])[0])
 
 
 def from_snapshot(dataset, folder):

@@ -50,6 +50,8 @@ def wordnet():
 
 def split(n, seed=0):
     """80 / 10 / 10 per cent of range(n), shuffled once and for all."""
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"n={n!r} must be the number of entries, at least 1")
     order = np.random.RandomState(seed).permutation(n)  # RandomState: frozen, equal in every numpy
     train, valid, test = np.split(order, [n * 8 // 10, n * 9 // 10])
     return {"train": np.sort(train), "valid": np.sort(valid), "test": np.sort(test)}
@@ -57,6 +59,8 @@ def split(n, seed=0):
 
 def tokenize(text):
     """Lower-cased words and numbers; apostrophes inside a word stay: "Don't!" -> ["don't"]."""
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string, but {text!r:.60} is {type(text).__name__}")
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 
