@@ -1,10 +1,14 @@
 # Nothing but Python >= 3.11 and make is needed: every target makes the virtual environment .venv by itself.
-#
-#   make book             the website, in _build/html       make serve     look at it
-#   make test             everything CI checks              make lint      only ruff
-#   make chapter C=mae    run one chapter in place          make zoo       retrain and record every model
-#   make bench            speed, as ratios against peers    make colab     a chapter in an imitation of Colab
-#   make repository URL=https://github.com/you/evo-book     make lock      renew requirements.txt
+
+define HELP
+make book             the website, in _build/html       make serve     look at it
+make test             everything CI checks              make lint      only ruff
+make chapter C=mae    run one chapter in place          make zoo C=mae   retrain and record its models
+make audit            make recorded results anew, the longest unaudited first (MINUTES=30)
+make bench            speed, as ratios against peers    make colab     a chapter in an imitation of Colab
+make repository URL=https://github.com/you/evo-book     make lock      renew requirements.txt
+endef
+export HELP
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c \
 	"import sys; (3, 11) <= sys.version_info < (3, 14) and print('$(p)')" 2>/dev/null)))
@@ -13,8 +17,12 @@ PY      := $(BIN)/python
 READY   := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: book serve test lint chapter zoo bench colab repository lock clean
+.PHONY: help book serve test lint chapter zoo audit bench colab repository lock clean
 .NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "$$HELP"
 
 book: $(READY)
 	@$(PY) book/_ext/build.py
@@ -32,13 +40,22 @@ test: lint book
 lint: $(READY)
 	@$(BIN)/ruff check .
 
+# what is missing is said before anything is installed
+ifneq ($(filter chapter zoo,$(MAKECMDGOALS)),)
+ifeq ($(C),)
+$(error name a chapter, as in: make $(firstword $(MAKECMDGOALS)) C=mae)
+endif
+endif
+
 chapter: $(READY)
-	@test -n "$(C)" || { echo "name a chapter, as in: make chapter C=mae"; exit 2; }
 	@$(PY) book/_ext/execute.py $(C)
 
 zoo: $(READY)
 	@$(BIN)/evo zoo record --anew $(C)
 	@$(PY) book/_ext/execute.py $(C)
+
+audit: $(READY)
+	@$(BIN)/evo zoo audit --minutes $(or $(MINUTES),30)
 
 bench: $(READY)
 	@$(PY) tests/benchmarks/run.py

@@ -4,15 +4,31 @@ Text is compared letter by letter. Pictures, HTML, progress bars and the JSON of
 the last digits between two processors. What matters about them is asserted inside the chapters' cells.
 
 A chapter runs here with EVO_TRAIN=verify: every trained model and every study is replayed, scored and compared with
-its entry in evo/zoo on the way.
+its entry in evo/zoo on the way. On top of that, entries and rows worth about three minutes are made anew from nothing;
+which ones is drawn by the commit, so that they take turns.
 """
 
+import functools
+import json
 import os
+import subprocess
 
 import pytest
 
 NOT_COMPARED = ("image/svg+xml", "text/html", "stderr", "application/vnd.evo.card+json", "application/vnd.evo.claim+json")
 OUTPUT_TIMEOUT = 120  # nbval gives up after 5 seconds of silence, which a busy machine exceeds
+
+
+AUDIT_SECONDS = 180
+
+
+@functools.cache
+def audit():
+    """What this commit makes anew, as EVO_AUDIT wants it."""
+    from evo.zoo.commands import plan
+
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    return json.dumps(plan(AUDIT_SECONDS, turn=git.stdout.strip() or "no commit"))
 
 
 def is_cell(item):
@@ -37,9 +53,10 @@ def as_a_notebook(client):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item):
     """The kernel of a notebook starts in the set-up of its first cell and inherits the environment."""
-    before = os.environ.get("EVO_TRAIN")
+    names = ("EVO_TRAIN", "EVO_AUDIT")
+    before = {name: os.environ.get(name) for name in names}
     if is_cell(item):
-        os.environ["EVO_TRAIN"] = "verify"
+        os.environ.update(EVO_TRAIN="verify", EVO_AUDIT=audit())
     try:
         result = yield
         if is_cell(item):
@@ -47,6 +64,7 @@ def pytest_runtest_setup(item):
         return result
     finally:
         if is_cell(item):
-            os.environ.pop("EVO_TRAIN")
-            if before is not None:
-                os.environ["EVO_TRAIN"] = before
+            for name in names:
+                os.environ.pop(name)
+                if before[name] is not None:
+                    os.environ[name] = before[name]

@@ -1,9 +1,11 @@
-"""What a result depends on, as one short hash: code, settings, data and starting weights.
+"""What a result depends on, part by part: code, settings, data and starting weights, each as a short hash.
 
-`fit` and `study` look a result up under this hash. Comments, docstrings, line breaks and names of files do not
-enter it; a constant in the loss, a layer of the model, one pixel of the data or the seed do. Code is followed
-from function to function as long as it stands in `evo` or in the notebook; a library counts by name only
-(the replay of recorded losses is what notices a library that computes something else).
+`fit` and `study` look a result up under the hash of all parts. A part is one function, one method, one class or one
+global value that the run can reach, or an argument of the call; so a record can say which of them changed. Comments,
+docstrings, annotations, line breaks and names of files do not enter; neither do methods that nothing mentions, such as
+those that only draw. A constant in the loss, a layer of the model, one pixel of the data or the seed do. Code is followed
+from function to function as long as it stands in `evo` or in the notebook; a library counts by name only (the replay of
+recorded losses is what notices a library that computes something else).
 """
 import ast
 import dis
@@ -19,34 +21,169 @@ import numpy as np
 import torch
 from torch import nn
 
-MACHINERY = {"evo.train", "evo.zoo", "evo.fingerprint", "evo.plots", "evo.claims"}  # runs or shows, computes nothing
+# runs or shows, computes nothing
+MACHINERY = {f"evo.{name}" for name in (
+    "train", "loop", "proof", "stale", "cuts", "zoo", "fingerprint", "plots", "claims", "verdicts", "checks", "show", "explorer", "look")}
+CALLED = {"forward", "at"}  # methods that the training loop calls by itself
 
 
-def fingerprint(*things):
-    """Hash of functions, classes, models, tensors and plain values: 16 hexadecimal digits.
+def fingerprint(*things, **named):
+    """Hash of functions, classes, models, tensors and plain values: 16 hexadecimal digits."""
+    return whole(parts(*things, **named))
+
+
+def parts(*things, **named):
+    """{part: hash} of all that these things depend on. Keywords name the parts that hold their content.
 
     Raises TypeError, naming the object, for a thing whose content cannot be read in a reproducible way.
     """
     walk = _Walk()
-    for thing in things:
-        walk.add(thing)
-    return walk.hash.hexdigest()[:16]
+    for i, thing in enumerate(things):
+        walk.parts[f"argument {i}"] = walk.content(thing)
+    for name, thing in named.items():
+        walk.parts[name] = walk.content(thing)
+    walk.follow_methods()
+    return dict(sorted(walk.parts.items()))
+
+
+def whole(parts):
+    """One hash of all parts."""
+    return _short(json.dumps(parts, sort_keys=True))
+
+
+def current(name):
+    """The hash of a part of the package as its code stands now, by the part's name; None if there is no such part."""
+    module, _, path = name.partition(":")
+    if not (module == "evo" or module.startswith("evo.")):
+        raise ValueError(f"{name} is no part of the package")
+    try:
+        found = functools.reduce(inspect.getattr_static, path.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError):
+        return None
+    code = _code(found)
+    if code is not None:
+        return _own(code)
+    return _Walk().of_class(found) if isinstance(found, type) else _Walk().content(found)
+
+
+def _short(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _ours(module_name):
     return module_name == "__main__" or module_name == "evo" or str(module_name).startswith("evo.")
 
 
+def _place(module_name):
+    return "chapter" if module_name == "__main__" else module_name
+
+
 class _Walk:
+    """Collects the parts; `content` hashes a value, in which functions and classes count by the names of their parts."""
+
     def __init__(self):
-        self.hash = hashlib.sha256()
-        self.seen = set()
-        self.keep = []  # keeps ids of `seen` alive
+        self.parts, self.mentioned, self.waiting = {}, set(CALLED), {}
+        self.names = {}  # id of a function or class -> the name of its part
+        self.keep = []  # keeps these ids alive
+
+    def content(self, x):
+        return _Content(self).add(x).hexdigest()[:16]
+
+    def follow_methods(self):
+        """Methods become parts once anything reached mentions their name."""
+        while reached := [name for name in self.waiting if name in self.mentioned or name.startswith("__")]:
+            for name in reached:
+                for part, function in self.waiting.pop(name):
+                    self.function(function, part)
+
+    def register(self, thing, name, value):
+        while self.parts.get(name, value) != value:  # two of one name, as when a notebook defines something again
+            name += "'"
+        self.parts[name], self.names[id(thing)] = value, name
+        self.keep.append(thing)
+        return name
+
+    def function(self, f, name=None):
+        """The name of a function's part; what it calls and reads becomes parts, too."""
+        if id(f) in self.names:
+            return self.names[id(f)]
+        name = self.register(f, name or f"{_place(f.__module__)}:{f.__qualname__}", _own(f))
+        self.reach(f)
+        return name
+
+    def reach(self, f):
+        """Register the globals that a function reads and what it imports inside."""
+        loaded, names = _names(f.__code__)
+        tree = _syntax(f)
+        outside = [*getattr(tree, "decorator_list", ()), *tree.args.defaults, *filter(None, tree.args.kw_defaults)]
+        for node in (n for part in outside for n in ast.walk(part)):
+            loaded |= {node.id} if isinstance(node, ast.Name) else set()
+            names |= {node.attr} if isinstance(node, ast.Attribute) else set()
+        self.mentioned |= names
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and _ours(node.module):
+                for alias in node.names:
+                    self.value(node.module, alias.name, getattr(importlib.import_module(node.module), alias.name), names)
+        for name in sorted(loaded & f.__globals__.keys()):
+            self.value(f.__module__, name, f.__globals__[name], names)
+
+    def value(self, module, name, value, names):
+        """A global: code and our modules are followed, other values become a part; what a library's name means is a part in a
+        notebook, and counts in the reader's own hash in the package."""
+        if isinstance(value, types.ModuleType):
+            if _ours(value.__name__):
+                for member in sorted(names & vars(value).keys()):
+                    self.value(value.__name__, member, getattr(value, member), names)
+            elif module == "__main__":
+                self.parts[f"chapter:{name}"] = _short(f"module {value.__name__}")
+        elif _of_library(value):
+            content = self.content(value)  # of fit it brings the recipe
+            if module == "__main__":
+                self.parts[f"chapter:{name}"] = content
+        else:
+            content = self.content(value)
+            if not isinstance(value, (types.FunctionType, type)):
+                self.parts.setdefault(f"{_place(module)}:{name}", content)
+
+    def class_(self, cls):
+        if id(cls) in self.names:
+            return self.names[id(cls)]
+        name = f"{_place(cls.__module__)}:{cls.__qualname__}"
+        name = self.register(cls, name, self.of_class(cls))
+        for base in cls.__bases__:
+            if _ours(base.__module__):
+                self.class_(base)
+        for attribute, value in vars(cls).items():
+            for code in _codes(value):
+                if code.__module__ == cls.__module__ and _has_source(code):
+                    self.waiting.setdefault(attribute, []).append((f"{name}.{attribute}", code))
+        return name
+
+    def of_class(self, cls):
+        """A class without its methods: bases and attributes."""
+        content = _Content(self)
+        content.put("class", cls.__qualname__, *(f"{_place(b.__module__)}:{b.__qualname__}" for b in cls.__bases__))
+        for name, value in sorted(vars(cls).items()):
+            hidden = name.startswith("__") or name.startswith("_abc")
+            if not hidden and not _codes(value) and not isinstance(value, types.MemberDescriptorType):
+                content.put("attribute", name), content.add(value)
+        return content.hash.hexdigest()[:16]
+
+
+class _Content:
+    """Hash of one value."""
+
+    def __init__(self, walk):
+        self.walk, self.hash, self.seen, self.keep = walk, hashlib.sha256(), set(), []
 
     def put(self, *words):
         self.hash.update("\x1f".join(map(str, words)).encode() + b"\x1e")
 
     def add(self, x):
+        self._add(x)
+        return self.hash
+
+    def _add(self, x):
         if x is None or isinstance(x, (bool, int, float, complex, str, bytes, torch.dtype, torch.device, range, slice)):
             return self.put("value", repr(x))
         if isinstance(x, np.generic):
@@ -60,25 +197,26 @@ class _Walk:
         elif isinstance(x, (list, tuple, dict)):
             self.add_container(x)
         elif isinstance(x, (set, frozenset)):
-            self.add(sorted(x, key=repr))
+            self._add(sorted(x, key=repr))
         elif isinstance(x, nn.Module):
             self.add_model(x)
         elif isinstance(x, types.ModuleType):
             self.put("module", x.__name__)
         elif isinstance(x, functools.partial):
-            self.put("partial"), self.add(x.func), self.add(list(x.args)), self.add(x.keywords)
+            self.put("partial"), self._add(x.func), self._add(list(x.args)), self._add(x.keywords)
         elif isinstance(x, types.MethodType):
-            self.put("method"), self.add(x.__func__), self.add(x.__self__)
+            self.walk.mentioned.add(x.__func__.__name__)
+            self.put("method", x.__func__.__name__), self._add(x.__func__), self._add(x.__self__)
         elif isinstance(x, types.FunctionType):
             self.add_function(x)
         elif isinstance(x, type):
-            self.add_class(x)
+            self.put("class", x.__module__, x.__qualname__) if _of_library(x) else self.put("part", self.walk.class_(x))
         elif _ours(type(x).__module__):
-            self.add(type(x))
+            self._add(type(x))
             lazy = {k for k, v in inspect.getmembers_static(type(x)) if isinstance(v, functools.cached_property)}
-            self.add({k: v for k, v in vars(x).items() if not k.startswith("_") and k not in lazy})
+            self._add({k: v for k, v in vars(x).items() if not k.startswith("_") and k not in lazy})
         elif hasattr(x, "__wrapped__"):  # lru_cache and friends
-            self.add(x.__wrapped__)
+            self._add(x.__wrapped__)
         elif callable(x) and hasattr(x, "__qualname__"):  # builtins and library callables
             self.put("library", getattr(x, "__module__", ""), x.__qualname__)
         elif hasattr(x, "to_str"):  # tokenizers.Tokenizer
@@ -95,7 +233,7 @@ class _Walk:
             x = x.numpy()
         self.put("array", x.dtype, x.shape)
         if x.dtype == object:
-            return self.add(x.tolist())
+            return self._add(x.tolist())
         self.hash.update(hashlib.sha256(np.ascontiguousarray(x)).digest())
 
     def add_container(self, x):
@@ -108,62 +246,99 @@ class _Walk:
             if isinstance(x, dict):
                 self.put("key", item[0])
                 item = item[1]
-            self.add(item)
+            self._add(item)
 
     def add_model(self, model):
         for name, module in model.named_modules():
             self.put("submodule", name)
-            self.add(type(module))
-            self.put(module.extra_repr() if type(module).__module__.startswith("torch.") else "")
-            if _ours(type(module).__module__):
-                self.add({k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"})
+            self._add(type(module))
+            ours = _ours(type(module).__module__)
+            self.put("" if ours else module.extra_repr() or _plain(module))
+            if ours:
+                self._add({k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"})
+            for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+                self.put("hook"), self._add(hook)
         for name, p in model.state_dict(keep_vars=True).items():
-            # rounded, since the last bit of a random start differs between processors
-            self.put("weights", name, tuple(p.shape), p.requires_grad, round(float(p.detach().double().sum()), 3) + 0.0)
+            self.put("weights", name, tuple(p.shape), p.requires_grad, *_impression(p.detach().double().flatten()))
 
     def add_function(self, f):
-        if not _ours(f.__module__) or f.__module__ in MACHINERY:
-            return self.put("library", f.__module__, f.__qualname__)
         while hasattr(f, "__wrapped__") and not _ours(f.__globals__["__name__"]):
             f = f.__wrapped__  # what torch.no_grad() and other decorators of libraries hold; their name stands in the source
-        tree = _syntax(f)
-        self.put("function", _dump(tree))
-        for node in ast.walk(tree):  # imports inside the function
-            if isinstance(node, ast.ImportFrom) and _ours(node.module):
-                for alias in node.names:
-                    self.add(getattr(importlib.import_module(node.module), alias.name))
-        self.add(list(f.__defaults__ or ())), self.add(f.__kwdefaults__ or {})
-        for cell in f.__closure__ or ():
-            self.add(cell.cell_contents)
-        loaded, names = _names(f.__code__)
-        for name in sorted(loaded):
-            value = f.__globals__.get(name)
-            if isinstance(value, types.ModuleType) and _ours(value.__name__):
-                self.add_members(value, names)
-            elif name in f.__globals__:
-                self.put("global", name), self.add(value)
+        if _of_library(f):
+            self.put("library", f.__module__, f.__qualname__)
+            if _is_fit(f):  # every fit takes its steps by the recipe
+                from evo import recipe
 
-    def add_members(self, module, names):
-        for name in sorted(names):
-            value = getattr(module, name, None)
-            if isinstance(value, types.ModuleType) and _ours(value.__name__):
-                self.add_members(value, names - {name})
-            elif value is not None:
-                self.put("global", name), self.add(value)
+                self._add(recipe.PARTS)
+        elif f.__closure__ or f.__name__ == "<lambda>":
+            self.put("inner", _own(f)), self._add(list(f.__defaults__ or ())), self._add(f.__kwdefaults__ or {})
+            for cell in f.__closure__ or ():
+                self._add(cell.cell_contents)
+            self.walk.reach(f)
+        else:
+            self.put("part", self.walk.function(f))
 
-    def add_class(self, cls):
-        if not _ours(cls.__module__) or cls.__module__ in MACHINERY:
-            return self.put("library", cls.__module__, cls.__qualname__)
-        self.put("class", cls.__qualname__)
-        for base in cls.__bases__:
-            self.add(base)
-        for name, value in sorted(vars(cls).items()):
-            value = getattr(value, "__func__", value)  # static and class methods
-            value = value.fget if isinstance(value, property) else value
-            if isinstance(value, types.FunctionType) and value.__module__ == cls.__module__ and _has_source(value):
-                self.put("method", name), self.add(value)
-            elif isinstance(value, (bool, int, float, str, tuple)) and not name.startswith("__"):
-                self.put("attribute", name), self.add(value)
+
+def _of_library(x):
+    """Functions and classes of libraries and of the machinery count by name, modules and what is built in as well."""
+    if isinstance(x, types.FunctionType) and hasattr(x, "__wrapped__") and _ours(getattr(x.__wrapped__, "__module__", "")):
+        return False
+    if isinstance(x, (types.FunctionType, type)):
+        return not _ours(x.__module__) or x.__module__ in MACHINERY
+    return isinstance(x, (types.ModuleType, types.BuiltinFunctionType))
+
+
+def _is_fit(x):
+    return isinstance(x, types.FunctionType) and (x.__module__, x.__qualname__) == ("evo.train", "fit")
+
+
+def _code(x):
+    """The function behind a method, property, class method, cached property or cached function, or None."""
+    found = _codes(x)
+    return found[0] if found else None
+
+
+def _codes(x):
+    if isinstance(x, property):
+        return [f for f in (x.fget, x.fset) if f]
+    x = getattr(x, "__func__", x)  # static and class methods
+    x = x.func if isinstance(x, functools.cached_property) else x
+    x = inspect.unwrap(x) if callable(x) and not isinstance(x, type) else x
+    return [x] if isinstance(x, types.FunctionType) else []
+
+
+def _own(f):
+    """Hash of one function: its syntax and, in the package, which library things its names mean."""
+    if f.__module__ == "__main__":  # there these are parts of their own, so that a notebook's text tells this hash
+        return of_syntax(_syntax(f))
+    loaded, _ = _names(f.__code__)
+    meant = {}
+    for name in sorted(loaded & f.__globals__.keys()):
+        value = f.__globals__[name]
+        if isinstance(value, types.ModuleType):
+            meant[name] = value.__name__
+        elif _of_library(value):
+            meant[name] = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+    return _short(_dump(_syntax(f)) + json.dumps(meant))
+
+
+def of_syntax(tree):
+    """Hash of a bare syntax tree."""
+    return _short(_dump(tree))
+
+
+def _plain(module):
+    """Public numbers of a library's module that does not print them, such as the heads of nn.MultiheadAttention."""
+    return {k: v for k, v in sorted(vars(module).items()) if k[0] != "_" and k != "training" and isinstance(v, (bool, int, float))}
+
+
+def _impression(p):
+    """Two numbers that a tensor's content, order included, decides; coarse, since its last bits differ between processors."""
+    size = float(p.norm())
+    if not len(p) or size == 0:
+        return 0.0, 0.0
+    waves = torch.cos(0.7 * torch.arange(len(p), dtype=torch.float64))
+    return tuple(round(float(p @ w) / size, 2) + 0.0 for w in (torch.ones_like(waves), waves))
 
 
 def _has_source(f):
@@ -171,7 +346,7 @@ def _has_source(f):
 
 
 def _names(code):
-    """Names a code object loads as globals, and all names it mentions, nested functions included."""
+    """Names a code object loads as globals, and all names and words it mentions, nested functions included."""
     loaded, names = set(), set(code.co_names)
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -181,11 +356,13 @@ def _names(code):
             inner_loaded, inner_names = _names(const)
             loaded |= inner_loaded
             names |= inner_names
+        elif isinstance(const, str) and const.isidentifier():  # as in getattr(x, "name")
+            names.add(const)
     return loaded, names
 
 
 def _syntax(f):
-    """Syntax tree of a function, without docstrings."""
+    """Syntax tree of a function, without docstrings and annotations."""
     try:
         source = textwrap.dedent(inspect.getsource(f))
     except (OSError, TypeError) as error:
@@ -199,12 +376,28 @@ def _syntax(f):
         if len(found) != 1:
             raise TypeError("cannot tell which lambda of the line is meant: give the function a name with def")
         return found[0]
+    return bare(tree).body[0]
+
+
+def bare(tree):
+    """The tree without docstrings and annotations, in place."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             if isinstance(body[0].value.value, str):
                 body[0].value.value = ""
-    return tree.body[0]
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+    return _NoAnnotations().visit(tree)
+
+
+class _NoAnnotations(ast.NodeTransformer):
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return ast.Pass()
+        return ast.Assign(targets=[node.target], value=node.value)
 
 
 def _dump(node):

@@ -19,7 +19,7 @@ import execute  # noqa: E402
 import repository  # noqa: E402
 
 TOP = {
-    ".ci", ".gitignore", "LICENSE", "Makefile", "README.md", "_config.yml", "_toc.yml", "book", "evo", "pyproject.toml",
+    ".ci", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "_config.yml", "_toc.yml", "book", "evo", "pyproject.toml",
     "requirements.txt", "tests",
 }  # fmt: skip
 URL = repository.current()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from evo import train, zoo
+from evo import loop, recipe, train, zoo
 from evo.data.text import WordNet
 from evo.fingerprint import fingerprint
 from evo.train import Batches, SimilarLength, fit, study
@@ -200,7 +200,7 @@ def test_a_tampered_record_is_caught(monkeypatch):
         run()
     path.write_text(original)
     tamper("toy", "first", [0.5, 0.5, 0.5])
-    with pytest.raises(zoo.ZooError, match="first losses"):
+    with pytest.raises(zoo.ZooError, match="first steps"):
         run()
     path.write_text(original)
     tamper("toy", "score", 0.123)
@@ -229,7 +229,7 @@ def test_a_study_row_that_the_code_does_not_make_is_caught(monkeypatch):
     rows = zoo.read("sweep")["rows"]
     tamper("sweep", "rows", [{**rows[0], "first": [1.0, 1.0, 1.0]}])
     mode(monkeypatch, "verify")
-    with pytest.raises(zoo.ZooError, match="first losses"):
+    with pytest.raises(zoo.ZooError, match="first steps"):
         study(trial, {"width": [4]}, name="sweep", seeds=(0,))
 
 
@@ -241,7 +241,7 @@ def test_restamp_renews_only_what_still_computes_the_same(monkeypatch):
     mode(monkeypatch, "restamp")
     run(loss_fn=loss_with_comment)  # another name, the same losses
     assert zoo.read("toy")["fingerprint"] != mark
-    with pytest.raises(zoo.ZooError, match="first losses"):
+    with pytest.raises(zoo.ZooError, match="first steps"):
         run(loss_fn=loss_with_helper)
 
 
@@ -270,8 +270,8 @@ SCRIPT = """
     import sys, time
     sys.path.insert(0, {tests!r})
     from test_train import *
-    from evo import train
-    train.CHECKPOINT_EVERY = 0
+    from evo import loop
+    loop.CHECKPOINT_EVERY = 0
     def slow_down():
         return float(os.environ["SLOW"])
     def loss_slow(model, x, y):
@@ -351,13 +351,13 @@ def test_mixed_precision_computes_in_half_the_bits_and_learns():
 
 
 def test_learning_rate_warms_up_and_falls_to_zero():
-    factors = [train._schedule(s, 100, 0.1) for s in range(100)]
+    factors = [recipe.schedule(s, 100, 0.1) for s in range(100)]
     assert factors[0] < 0.1 and max(factors) == pytest.approx(factors[10]) == pytest.approx(1) and factors[-1] < 1e-3
 
 
 def test_only_weight_matrices_decay():
     model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.LayerNorm(4))
-    decayed, rest = train._groups(model, 0.1)
+    decayed, rest = recipe.groups(model, 0.1)
     assert [p is model[1].weight for p in decayed["params"]] == [True] and len(rest["params"]) == 4
 
 
@@ -417,9 +417,9 @@ def test_fit_with_similar_lengths_resumes_to_the_same_losses(monkeypatch):
     def batches():
         return SimilarLength(X, Y, lengths=torch.arange(400) % 17, size=40, pool=3)
 
-    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0)
     unbroken = run(batches=batches(), steps=25)
-    calls, step = [], train._step
+    calls, step = [], recipe.take_step
 
     def stumble(*arguments):
         calls.append(1)
@@ -427,7 +427,7 @@ def test_fit_with_similar_lengths_resumes_to_the_same_losses(monkeypatch):
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(train, "_step", stumble)
+    monkeypatch.setattr(recipe, "take_step", stumble)
     with pytest.raises(KeyboardInterrupt):
         run(batches=batches(), steps=25)
     resumed = run(batches=batches(), steps=25)

@@ -9,8 +9,10 @@ EVO_TRAIN says what a chapter does with its entries:
     zoo     (default) load what matches; train what does not, within EVO_BUDGET seconds
     record  load what matches; train the rest to the end and write it here
     always  train everything to the end and write it here
-    restamp renew the fingerprint of entries whose first losses and score still come out the same
-    verify  replay the first steps of every entry, score it again, and fail on any difference
+    verify  replay the first and last steps of every entry, score it again, and fail on any difference
+    audit   make what EVO_AUDIT names anew from nothing, compare, and write the date; load the rest
+    restamp as verify, for code that computes the same in other words: also recompute a whole row of every study, and
+            renew the fingerprints if the whole chapter passes
 """
 import hashlib
 import json
@@ -22,10 +24,11 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 FOLDER = Path(__file__).parent
-MODES = ("zoo", "record", "always", "restamp", "verify")
+MODES = ("zoo", "record", "always", "restamp", "verify", "audit")
+PROVING = ("restamp", "verify", "audit")
 MAX_BYTES = 4_000_000
 REPLAY = 3  # steps
 
@@ -34,11 +37,12 @@ class ZooError(RuntimeError):
     """An entry that is damaged, or that the code beside it does not make."""
 
 
-def mode():
+def mode(name=None):
+    """EVO_TRAIN; where EVO_ONLY names one entry, the others are only loaded."""
     mode = os.environ.get("EVO_TRAIN", "zoo")
     if mode not in MODES:
         raise ValueError(f"EVO_TRAIN={mode!r} is not one of {', '.join(MODES)}")
-    return mode
+    return "zoo" if name and os.environ.get("EVO_ONLY", name) != name else mode
 
 
 def names():
@@ -47,41 +51,72 @@ def names():
 
 
 def read(name):
-    """The record of an entry as a dict, or None where there is none. Raises ZooError if the file was altered."""
-    path = FOLDER / f"{name}.json"
-    if not path.exists():
+    """The record of an entry as a dict, or None where there is none. Raises ZooError if the file was altered.
+
+    While entries are made (EVO_TRAIN=record or always) a damaged one counts as absent: it will be written anew.
+    """
+    path = next((p for p in (_stage(name), FOLDER / f"{name}.json") if p and p.exists()), None)
+    if path is None:
         return None
     try:
-        record = json.loads(path.read_text())
-        checksum = record.pop("checksum")
-    except (ValueError, KeyError) as error:
-        raise ZooError(f"{path.name} is not a zoo record: restore it with git, or make it anew with EVO_TRAIN=record") from error
-    if checksum != _checksum(record):
-        raise ZooError(f"{path.name} was altered: restore it with git, or make it anew with EVO_TRAIN=record")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        problem = None if record.pop("checksum") == _checksum(record) else "was altered"
+    except (ValueError, KeyError, AttributeError):
+        problem = "is not a zoo record"
+    if problem and mode() in ("record", "always"):
+        return None
+    if problem:
+        raise ZooError(f"{path.name} {problem}: restore it with git, or make it anew with EVO_TRAIN=record")
     return record
+
+
+def check_name(name, model=None):
+    """Everything that can keep an entry from being written, asked before the first step of its training."""
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"name={name!r}: use letters, digits, - and _")
+    if model is not None:
+        size = sum(t.numel() * (2 if t.is_floating_point() else t.element_size()) for t in weights_of(model).values())
+        if size > MAX_BYTES:
+            raise ZooError(f"{name}: {size / 1e6:.1f} MB of weights, {MAX_BYTES / 1e6:.0f} MB allowed: use a smaller model")
+    if not (FOLDER.is_dir() and os.access(FOLDER, os.W_OK)):
+        raise ZooError(f"{FOLDER} cannot be written, so {name} could not be kept: work in a clone of the repository")
 
 
 def write(name, record, model=None):
     """Write an entry; the weights of `model`, where given, are rounded to half precision in place."""
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise ValueError(f"name={name!r}: use letters, digits, - and _")
+    check_name(name, model)
     record = {**record, "made": {**origin(), **record.get("made", {})}}
     if model is not None:
-        tensors = {k: _half(t) for k, t in _weights(model).items()}
-        size = sum(t.numel() * t.element_size() for t in tensors.values())
-        if size > MAX_BYTES:
-            raise ZooError(f"{name}: {size / 1e6:.1f} MB of weights, {MAX_BYTES / 1e6:.0f} MB allowed: use a smaller model")
+        data = save({k: _half(t) for k, t in weights_of(model).items()})
         path = FOLDER / f"{name}.safetensors"
-        save_file(tensors, path.with_suffix(".tmp"))
-        os.replace(path.with_suffix(".tmp"), path)
+        write_bytes(path, data)
         record["sha256"] = _sha256(path)
         load(name, record, model)
     record["checksum"] = _checksum(record)
-    path = FOLDER / f"{name}.json"
     text = json.dumps(record, indent=1, sort_keys=True)
     text = re.sub(r"\[\s+([-\d.e,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)  # numbers side by side
-    path.with_suffix(".json.tmp").write_text(text + "\n")
-    os.replace(path.with_suffix(".json.tmp"), path)
+    write_bytes(_stage(name) or FOLDER / f"{name}.json", (text + "\n").encode())
+
+
+def write_bytes(path, data):
+    """Written aside, flushed to the disk and renamed: whoever reads sees the old file or the whole new one."""
+    partial = path.with_name(path.name + ".tmp")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def _stage(name):
+    """Where records wait until their whole chapter has passed, if somebody asked for that (EVO_STAGE)."""
+    folder = os.environ.get("EVO_STAGE")
+    return Path(folder) / f"{name}.json" if folder else None
+
+
+def cache():
+    """The folder for what can be made again: EVO_CACHE, or ~/.cache/evo."""
+    return Path(os.environ.get("EVO_CACHE") or "~/.cache/evo").expanduser()
 
 
 def load(name, record, model):
@@ -93,7 +128,7 @@ def load(name, record, model):
         raise ZooError(f"{path.name} was altered: restore it with git, or make it anew with EVO_TRAIN=record")
     with safe_open(path, "pt") as file:
         tensors = {k: file.get_tensor(k) for k in file.keys()}
-    own = _weights(model)
+    own = weights_of(model)
     if own.keys() != tensors.keys():
         raise ZooError(f"{path.name} does not fit the model: only one of them has {sorted(own.keys() ^ tensors.keys())[:3]}")
     with torch.no_grad():
@@ -114,15 +149,32 @@ def origin():
 
 
 def summary():
-    """One row an entry: name, kind, steps or settings, seconds, score."""
+    """One row an entry: name, kind, steps or settings, seconds, score, when it was last made from nothing."""
     rows = []
     for name in names():
-        r = read(name)
-        size = (FOLDER / f"{name}.safetensors").stat().st_size if "sha256" in r else 0
+        r, weights = read(name), FOLDER / f"{name}.safetensors"
+        size = weights.stat().st_size if "sha256" in r and weights.exists() else 0
         what = f"{r['steps']} steps" if "steps" in r else f"{len(r['rows'])} runs"
         row = {"name": name, "kind": r["kind"], "what": what, "seconds": round(r["seconds"])}
-        rows.append({**row, "score": r.get("score"), "MB": size / 1e6})
+        rows.append({**row, "score": r.get("score"), "MB": size / 1e6, "audited": audited(name)[name]["date"] or "never"})
     return rows
+
+
+def audited(*names):
+    """{name: {"date", "device", "difference", "share"}}: when an entry was last made from nothing, and how far off it came out.
+
+    share: of its rows (a model is one). The date is the oldest of these rows, None where there is none; difference is the
+    largest, as a share of what was tolerated.
+    """
+    found = {}
+    for name in names:
+        record = read(name) or {}
+        jobs = record.get("rows", [record])
+        audits = [job["audit"] for job in jobs if job.get("audit")]
+        oldest = min(audits, key=lambda a: a["date"], default={})
+        found[name] = {"date": oldest.get("date"), "device": oldest.get("device"), "share": len(audits) / len(jobs),
+                       "difference": max((a["difference"] for a in audits), default=None)}
+    return found
 
 
 def seconds(*names):
@@ -136,7 +188,7 @@ def shapes(name):
         return {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}
 
 
-def _weights(model):
+def weights_of(model):
     """Parameters and persistent buffers by name, each tensor once."""
     seen, weights = set(), {}
     for name, tensor in model.state_dict(keep_vars=True).items():

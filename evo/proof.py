@@ -1,0 +1,189 @@
+"""That the zoo's entries are made by the code beside them: replayed, scored again, made anew from nothing.
+
+What is compared, and how closely (other processors and numbers of threads move the last digits, and training enlarges them):
+first losses and gradient norms to FIRST; the loss over the last stretch of a run, recomputed with the stored weights, to
+LAST; a score, or a number of a row that trains nothing, to EXACT; a score or row that was trained anew to ANEW; readings of
+a clock to a factor of CLOCK, and in an audit only, which has the machine to itself. What is proved is proved on the CPU.
+"""
+import copy
+import json
+import math
+import os
+from dataclasses import dataclass
+
+from evo import loop, zoo
+from evo.fingerprint import whole
+
+FIRST = 2e-4  # relative
+LAST = 0.01  # relative
+CLOCK = 20  # times as long, or as short
+GROWN = 5  # standard deviations by which weights must resemble the start they grew from
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a number may lie from the recorded one: absolute + relative * |recorded|."""
+
+    absolute: float
+    relative: float
+
+    def used(self, now, recorded):
+        """The deviation as a share of what is tolerated; above 1 it is too much."""
+        return abs(now - recorded) / (self.absolute + self.relative * abs(recorded))
+
+
+EXACT, ANEW = Tolerance(0.005, 0.02), Tolerance(0.02, 0.05)
+
+
+def what_differs(record, made_of):
+    """Which parts a record was made with that are others now, in words."""
+    old = record.get("parts")
+    if not old:
+        return "the code, the data or an argument"
+    names = sorted(k for k in old.keys() | made_of.keys() if old.get(k) != made_of.get(k))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def audit_now(difference):
+    """What a record keeps of having been made from nothing just now. difference: the largest, as a share of what is tolerated."""
+    made = zoo.origin()
+    return {"date": made["date"], "device": made["device"], "torch": made["torch"], "difference": round(difference, 4)}
+
+
+def to_audit(name):
+    """What of this entry is to be made anew: True, a list of rows' keys, or nothing (EVO_AUDIT, a JSON object)."""
+    return json.loads(os.environ.get("EVO_AUDIT") or "{}").get(name, ())
+
+
+def of_run(name, record, made_of, model, loss_fn, batches, plan, score):
+    """Prove an entry with weights and load it. Returns its Run."""
+    mode = zoo.mode()
+    _check_origin(name, record, made_of, mode)
+    if record["settings"] != loop.plain(plan):
+        raise zoo.ZooError(f"{name}: the record says {record['settings']}, but the chapter asks for {plan}: EVO_TRAIN=record makes it anew")
+    new = {"fingerprint": whole(made_of), "parts": made_of}
+    if to_audit(name):
+        run, _ = loop.train(copy.deepcopy(model), loss_fn, batches, plan, limited=False, label=f"{name}, anew")
+        again = loop.score_of(run.model, score, plan["seed"])
+        new["audit"] = audit_now(_compare_runs(name, run, again, record))
+        loop.say(f"{name}: made from nothing, {new['audit']['difference']:.0%} of the tolerated difference")
+    start = {k: t.detach().clone() for k, t in zoo.weights_of(model).items()}
+    if mode != "audit":
+        first = loop.first_steps(copy.deepcopy(model), loss_fn, batches, plan)
+        _same_first(name, first, record["first"])
+        new["first"] = [[float(f"{x:.6g}") for x in pair if x is not None] for pair in first]
+    zoo.load(name, record, model)
+    again = record["score"]
+    if mode != "audit":
+        _grown(name, start, zoo.weights_of(model))
+        recorded, now = loop.last_loss(model, loss_fn, batches, plan, record["history"])
+        if abs(now - recorded) > LAST * abs(recorded):
+            raise zoo.ZooError(f"{name}: with the stored weights the loss of the last steps is {now:.5g}, but {recorded} is recorded")
+        again = loop.score_of(model.eval(), score, plan["seed"])
+        if (again is None) != (record["score"] is None) or (again is not None and EXACT.used(again, record["score"]) > 1):
+            raise zoo.ZooError(f"{name}: scores {again}, but {record['score']} is recorded")
+    _keep(name, record, new, mode)
+    loop.say(f"{name}: verified, score {again}")
+    return loop.Run(model.eval(), record["steps"], record["seconds"], "zoo", record["history"], record["score"])
+
+
+def of_study(name, record, made_of, trial, grid, seeds, clocks):
+    """Prove a recorded study. Returns its rows, in the order of grid and seeds."""
+    mode = zoo.mode()
+    _check_origin(name, record, made_of, mode)
+    done = {loop.key(r["setting"], r["seed"]): dict(r) for r in record["rows"]}
+    wanted = [loop.key(setting, seed) for setting in grid for seed in seeds]
+    missing = [k for k in wanted if k not in done]
+    if missing:
+        raise zoo.ZooError(f"{name}: the study lacks {', '.join(missing[:3])}: EVO_TRAIN=record adds what is missing")
+    original = {loop.key(s, seed): (s, seed) for s in grid for seed in seeds}
+    listed = to_audit(name)
+    anew = [k for k in wanted if listed is True or k in listed]
+    if mode == "restamp" or (mode == "verify" and not any(done[k]["first"] for k in wanted)):
+        anew.append(min(wanted, key=lambda k: done[k]["seconds"]))
+    for k in dict.fromkeys(anew):
+        row = loop.run_trial(trial, *original[k], name=name)
+        difference = _compare_rows(f"{name} {k}", row, done[k], clocks)
+        if listed is True or k in listed:
+            done[k]["audit"] = audit_now(difference)
+            loop.say(f"{name} {k}: made from nothing, {difference:.0%} of the tolerated difference")
+    for setting in grid if mode != "audit" else ():
+        k = loop.key(setting, seeds[0])
+        if done[k]["first"] and k not in anew:
+            first = loop.run_trial(trial, setting, seeds[0], name=name, peek=True)
+            _same_first(f"{name} {k}", first, done[k]["first"])
+            done[k]["first"] = [[float(f"{x:.6g}") for x in pair if x is not None] for pair in first]
+    rows = [done[k] for k in wanted]
+    _keep(name, record, {"fingerprint": whole(made_of), "parts": made_of, "rows": rows}, mode)
+    loop.say(f"{name}: verified")
+    return rows
+
+
+def _check_origin(name, record, made_of, mode):
+    if record is None:
+        raise zoo.ZooError(f"{name} is not in the zoo: make it with EVO_TRAIN=record")
+    if mode != "restamp" and record["fingerprint"] != whole(made_of):
+        raise zoo.ZooError(f"{name}: {what_differs(record, made_of)} differs from what made it. If it computes the same, "
+                           "`evo zoo restamp` renews it; else `evo zoo record` makes it anew")
+
+
+def _keep(name, record, new, mode):
+    """Renew a record: with audits while auditing, with fingerprint and first steps while restamping."""
+    if mode == "verify":
+        return
+    changed = {**record, **new}
+    if changed != record:
+        zoo.write(name, changed)
+
+
+def _same_first(name, now, recorded):
+    """First steps: [loss, norm] pairs, or bare losses as older records have them."""
+    old = [pair if isinstance(pair, list) else [pair] for pair in recorded or ()]
+    close = [math.isclose(a, b, rel_tol=FIRST * (1 if i == 0 else 10), abs_tol=1e-6) for pair, known in zip(now, old)
+             for i, (a, b) in enumerate(zip(pair, known)) if a is not None]
+    if len(now) != len(old) or not all(close):
+        raise zoo.ZooError(f"{name}: its first steps come out as {now}, but {recorded} are recorded")
+
+
+def _grown(name, start, weights):
+    """Weights of another run resemble this run's random start no more than chance has it."""
+    dot = count = 0.0
+    for k, a in start.items():
+        b = weights[k].detach()
+        if a.is_floating_point() and a.dim() > 1 and float(a.std()) > 0:
+            a, b = (t.double().cpu() - t.double().cpu().mean() for t in (a, b))
+            dot, count = dot + float((a * b).sum() / (a.norm() * b.norm()).clamp(min=1e-12)) * a.numel() ** 0.5, count + 1
+    if count and dot / count**0.5 < GROWN:
+        raise zoo.ZooError(f"{name}: its weights do not resemble the start of this run, from which they should have grown")
+
+
+def _compare_runs(name, run, score, record):
+    """A run made anew against its record; the largest difference, as a share of what is tolerated."""
+    used = [ANEW.used(now, old) for (_, now), (_, old) in zip(run.history, record["history"])]
+    if len(run.history) != len(record["history"]) or run.steps != record["steps"]:
+        raise zoo.ZooError(f"{name}: made anew it has {run.steps} steps, but {record['steps']} are recorded")
+    if score is not None:
+        used.append(ANEW.used(score, record["score"]))
+    if max(used) > 1:
+        raise zoo.ZooError(f"{name}: made anew it scores {score} with losses {run.history[:2]} ... {run.history[-1]}; recorded are "
+                           f"{record['score']} and {record['history'][:2]} ... {record['history'][-1]}")
+    return max(used)
+
+
+def _compare_rows(name, now, recorded, clocks):
+    """A row made anew against the recorded one; the largest difference, as a share of what is tolerated."""
+    tolerance, worst = ANEW if recorded["first"] or now["first"] else EXACT, 0.0
+    if bool(now["first"]) != bool(recorded["first"]) or now["result"].keys() != recorded["result"].keys():
+        raise zoo.ZooError(f"{name}: made anew it gives {now}, which has another form than what is recorded")
+    for metric, old in recorded["result"].items():
+        new = now["result"][metric]
+        if metric in clocks and zoo.mode() != "audit":  # other tests may be running beside
+            used = 0.0 if new > 0 else math.inf
+        elif metric in clocks:
+            used = abs(math.log(max(new, 1e-9) / max(old, 1e-9))) / math.log(CLOCK)
+        else:
+            used = tolerance.used(new, old)
+        if used > 1:
+            raise zoo.ZooError(f"{name}: {metric} comes out as {new}, but {old} is recorded")
+        worst = max(worst, used)
+    return worst

@@ -1,0 +1,292 @@
+"""Forgeries and silent changes that the proof must notice. Each was once tried with success (checksums are renewed, as a forger would)."""
+import json
+
+import pytest
+import torch
+from test_train import X, Y, loss_fn, mode, net, own_zoo, run, score, tamper  # noqa: F401
+from torch import nn
+
+from evo import recipe, zoo
+from evo.train import Batches, fit, study
+
+
+@pytest.fixture(autouse=True)
+def this_file_is_the_chapter(monkeypatch):
+    ours = ("__main__", __name__, "test_train")
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name in ours or str(name).split(".")[0] == "evo")
+
+
+def accuracy(model):
+    return (model(X).argmax(1) == Y).float().mean().item()
+
+
+def trial(seed, width):
+    model = fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=40, lr=1e-2, seed=seed).model
+    return {"accuracy": accuracy(model)}
+
+
+def trial_upside_down(seed, width):
+    model = fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=40, lr=1e-2, seed=seed).model
+    return {"accuracy": 1 - accuracy(model)}
+
+
+def sweep(trial=trial):
+    return study(trial, {"width": [4, 16]}, name="sweep", seeds=(0, 1))
+
+
+def flat_after_ten(step, steps, warmup):
+    return 1.0 if step > 10 else recipe_schedule(step, steps, warmup)
+
+
+recipe_schedule = recipe.schedule
+
+
+@pytest.mark.parametrize("name, wrong", [
+    ("schedule", flat_after_ten), ("BETAS", (0.9, 0.999)), ("groups", lambda model, decay: [{"params": list(model.parameters())}]),
+])  # fmt: skip
+@pytest.mark.parametrize("entry", [run, sweep])
+def test_another_recipe_does_not_verify(monkeypatch, name, wrong, entry):
+    mode(monkeypatch, "record")
+    entry()
+    monkeypatch.setattr(recipe, name, wrong)
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="differs from what made it"):
+        entry()
+
+
+def test_the_opposite_of_an_accuracy_is_not_blessed_by_restamp(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep()
+    before = zoo.read("sweep")
+    mode(monkeypatch, "restamp")
+    with pytest.raises(zoo.ZooError, match="accuracy comes out as"):
+        sweep(trial_upside_down)
+    assert zoo.read("sweep") == before
+
+
+def test_a_forged_row_is_caught_by_an_audit_and_named(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    rows[3]["result"]["accuracy"] = rows[3]["result"]["accuracy"] - 0.15
+    tamper("sweep", "rows", rows)
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": True}))
+    for proving in ("audit", "verify"):
+        mode(monkeypatch, proving)
+        with pytest.raises(zoo.ZooError, match='width.*16.*1].*accuracy comes out as'):
+            sweep()
+
+
+def test_a_row_whose_first_steps_were_taken_away_is_caught(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    for row in rows:
+        row["first"], row["result"]["accuracy"] = None, 0.999
+    tamper("sweep", "rows", rows)
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="another form"):
+        sweep()
+
+
+def test_a_metric_is_not_exempt_by_its_name(monkeypatch):
+    def timed(seed):
+        return {"seconds of accuracy": 0.8}
+
+    mode(monkeypatch, "record")
+    study(timed, [{}], name="timed", seeds=(0,))
+    rows = zoo.read("timed")["rows"]
+    rows[0]["result"]["seconds of accuracy"] = 0.9
+    tamper("timed", "rows", rows)
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="comes out as 0.8"):
+        study(timed, [{}], name="timed", seeds=(0,))
+
+
+def replace_weights(name, model):
+    record = zoo.read(name)
+    zoo.write(name, record, model)
+
+
+def test_weights_of_another_run_with_the_same_score_are_caught(monkeypatch):
+    mode(monkeypatch, "record")
+    run(steps=60)
+    other = fit(net(seed=5), loss_fn, Batches(X, Y, size=40), steps=60, lr=1e-2, seed=5).model
+    replace_weights("toy", other)
+    tamper("toy", "score", round(score(other).item(), 6))
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="last steps|resemble the start"):
+        run(steps=60)
+
+
+def test_weights_trained_further_or_on_test_data_do_not_fit_their_history(monkeypatch):
+    mode(monkeypatch, "record")
+    made = run(steps=60)
+    longer = fit(made.model.train(), loss_fn, Batches(X, Y, size=40), steps=200, lr=1e-2).model
+    replace_weights("toy", longer)
+    tamper("toy", "score", round(score(longer).item(), 6))
+    mode(monkeypatch, "verify")
+    with pytest.raises(zoo.ZooError, match="last steps|resemble the start"):
+        run(steps=60)
+
+
+def test_an_edited_history_is_caught_at_its_ends_at_once_and_in_its_middle_by_an_audit(monkeypatch):
+    mode(monkeypatch, "record")
+    run(steps=60)
+    history = zoo.read("toy")["history"]
+    mode(monkeypatch, "verify")
+    tamper("toy", "history", [*history[:-1], [60, history[-1][1] / 2]])
+    with pytest.raises(zoo.ZooError, match="last steps"):
+        run(steps=60)
+    tamper("toy", "history", [*history[:30], [31, history[30][1] / 2], *history[31:]])
+    mode(monkeypatch, "audit")
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"toy": True}))
+    with pytest.raises(zoo.ZooError, match="made anew"):
+        run(steps=60)
+
+
+def test_settings_may_not_contradict_the_call(monkeypatch):
+    mode(monkeypatch, "record")
+    run()
+    tamper("toy", "settings", {**zoo.read("toy")["settings"], "steps": 40})
+    for proving in ("verify", "restamp"):
+        mode(monkeypatch, proving)
+        with pytest.raises(zoo.ZooError, match="the record says"):
+            run()
+
+
+def test_an_audit_dates_what_it_made_and_leaves_the_rest(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep(), run()
+    for name in ("sweep", "toy"):
+        record = zoo.read(name)
+        for job in record.get("rows", [record]):
+            job.pop("audit")
+        zoo.write(name, record)
+    assert zoo.audited("sweep")["sweep"]["share"] == 0
+    key = '[{"width": 4}, 1]'
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": [key], "toy": True}))
+    mode(monkeypatch, "audit")
+    sweep(), run()
+    found = zoo.audited("sweep", "toy")
+    assert found["sweep"]["share"] == 0.25 and found["toy"]["share"] == 1
+    assert all(f["date"] and f["device"] and f["difference"] < 0.1 for f in found.values())
+
+
+def test_what_is_proved_is_proved_on_the_cpu(monkeypatch):
+    from evo import loop
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    mode(monkeypatch, "verify")
+    assert loop.make_accelerator(None).device.type == "cpu"
+
+
+# ---- what the mark covers, and what it leaves out
+
+
+def marks(things):
+    from evo.fingerprint import parts
+
+    return parts(thing=things)
+
+
+def test_annotations_docstrings_and_drawing_do_not_count_and_hooks_and_heads_do():
+    class Layer(nn.Module):
+        KINDS = [1, 2]
+
+        def forward(self, x):
+            return self.used(x)
+
+        def used(self, x):
+            return x
+
+        def draw(self, x):
+            return x + 1
+
+    before = marks(Layer())
+    assert any(part.endswith("Layer.used") for part in before) and not any(part.endswith(".draw") for part in before)
+    Layer.draw = lambda self, x: x + 2
+    assert marks(Layer()) == before
+    Layer.KINDS = [1, 3]
+    assert marks(Layer()) != before
+    Layer.KINDS = [1, 2]
+    hooked = Layer()
+    hooked.register_forward_hook(lambda *args: None)
+    assert marks(hooked) != before
+    assert marks(nn.MultiheadAttention(8, 2).requires_grad_(False)) != marks(nn.MultiheadAttention(8, 4).requires_grad_(False))
+    one = nn.TransformerEncoderLayer(8, 2, norm_first=True)
+    two = nn.TransformerEncoderLayer(8, 2, norm_first=False)
+    two.load_state_dict(one.state_dict())
+    assert marks(one) != marks(two)
+
+
+def test_a_transposed_start_is_another_start():
+    one, two = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+    with torch.no_grad():
+        two.weight.copy_(one.weight.T)
+    assert marks(one) != marks(two)
+
+
+def test_a_row_that_the_budget_cut_is_marked_everywhere(monkeypatch, capsys):
+    from evo import cuts
+
+    cuts.forget()
+
+    def long_trial(seed, width):
+        fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=1_000_000, lr=1e-2, seed=seed)
+        return {"accuracy": 0.5}
+
+    monkeypatch.setenv("EVO_BUDGET", "1")
+    found = study(long_trial, {"width": [4]}, name="cut", seeds=(0,))
+    assert found.rows[0]["cut"] < 0.5 and "trained" in found.table().columns
+    assert "cut" in cuts.sentence()
+
+    from evo.claims import claim
+    from evo.verdicts import CUT, difference
+
+    shown = claim("x", "Text.", source="a", reported="b", effect=difference([1, 2, 3], [0, 0, 0]))
+    assert shown.data["verdict"] == CUT and "cut" in shown.text
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    plt.show()
+    assert "time budget" in figure.get_supxlabel()
+    plt.close(figure)
+    cuts.forget()
+
+
+def test_checks_fail_in_proof_and_speak_in_a_changed_chapter(monkeypatch, capsys):
+    from evo.checks import CheckFailed, check
+
+    check(False, "the sky is green")
+    assert "NOT SO HERE: the sky is green" in capsys.readouterr().err
+    mode(monkeypatch, "verify")
+    with pytest.raises(CheckFailed, match="the sky is green"):
+        check(False, "the sky is green")
+    check(True, "the sky is blue")
+
+
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("old, new, passes", [("0.83", "0.83", True), ("0.83", "0.93", False)])
+def test_a_number_in_a_displayed_sentence_may_not_be_edited(tmp_path, old, new, passes):
+    """nbval compares what a cell displays as Markdown letter by letter."""
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    import nbformat
+
+    root = Path(__file__).parents[1]
+    source = "from IPython.display import Markdown, display\ndisplay(Markdown(f'right in **{0.83:.2f}** of the cases'))"
+    data = {"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": f"right in **{new}** of the cases"}
+    output = nbformat.v4.new_output("display_data", data=data)
+    cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "toy.ipynb")
+    (tmp_path / "conftest.py").write_text((root / "book" / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "toy.ipynb"]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert (done.returncode == 0) == passes, done.stdout[-2000:]

@@ -1,0 +1,158 @@
+"""`evo zoo stale | why | record --only | audit | restamp`, on a toy chapter with a zoo of its own."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+CELLS = ["""
+import torch
+from torch import nn
+from evo.blocks import Block
+from evo.objectives import masked_regression
+from evo.train import Batches, fit, study
+
+LR, STEPS = 1e-2, 2 * 15
+torch.manual_seed(0)
+data = torch.randn(64, 3, 8)""", """
+def loss_fn(model, x: torch.Tensor):
+    "what the toy is asked"
+    return (model(x) - x.flip(1)).square().mean()
+
+torch.manual_seed(1)
+run = fit(Block(8, 2), loss_fn, Batches(data, size=16), steps=STEPS, lr=LR, name="toy-block")
+""", """
+def trial(seed, width):
+    torch.manual_seed(seed)
+    model = fit(nn.Linear(8, 8), loss_fn, Batches(data, size=16), steps=20, lr=1e-2 * width, seed=seed).model
+    return {"error": float(loss_fn(model, data))}
+
+found = study(trial, {"width": [1, 2]}, name="toy-study", seeds=(0, 1))
+"""]
+
+
+class Toy:
+    """A repository of one chapter."""
+
+    def __init__(self, folder):
+        self.folder, self.zoo = folder, folder / "evo" / "zoo"
+        for path in ("book/part", "evo/zoo"):
+            (folder / path).mkdir(parents=True)
+        for source in (ROOT / "evo").rglob("*.py"):
+            target = folder / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+        self.write(CELLS)
+
+    def write(self, cells):
+        notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4, "nbformat_minor": 5, "metadata": {}}
+        (self.folder / "book" / "part" / "toy.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+    def evo(self, *words, expect=0):
+        env = {**os.environ, "PYTHONPATH": str(self.folder), "EVO_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([sys.executable, "-m", "evo", *words], cwd=self.folder, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == expect, done.stdout + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    def edit(self, name, old, new):
+        path = self.folder / "evo" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def record(self, name):
+        return json.loads((self.zoo / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    toy = Toy(tmp_path_factory.mktemp("toy"))
+    toy.evo("zoo", "record")
+    return toy
+
+
+@pytest.fixture
+def toy(made, tmp_path):
+    import shutil
+
+    shutil.copytree(made.folder, tmp_path / "toy")
+    fresh = object.__new__(Toy)
+    fresh.folder, fresh.zoo = tmp_path / "toy", tmp_path / "toy" / "evo" / "zoo"
+    return fresh
+
+
+def test_nothing_is_stale_after_recording_nor_after_an_edit_of_words(toy):
+    assert "0 of 2" in toy.evo("zoo", "stale")
+    toy.edit("blocks.py", "class Block(nn.Module):\n", "class Block(nn.Module):\n    # a comment\n")
+    toy.write([CELLS[0], CELLS[1].replace("x: torch.Tensor", "x").replace("what the toy is asked", "other words"), CELLS[2]])
+    assert "0 of 2" in toy.evo("zoo", "stale")
+    assert "verified" in toy.evo("zoo", "verify")
+
+
+@pytest.mark.parametrize("file, old, new, names, part", [
+    ("recipe.py", "BETAS = (0.9, 0.95)", "BETAS = (0.9, 0.999)", {"toy-block", "toy-study"}, "evo.recipe:BETAS"),
+    ("recipe.py", "0.5 * (1 + math.cos", "1.0 * (1 + math.cos", {"toy-block", "toy-study"}, "evo.recipe:schedule"),
+    ("blocks.py", "nn.Linear(dim, 4 * dim)", "nn.Linear(dim, 4 * dim, bias=True)", {"toy-block"}, "evo.blocks:feed_forward"),
+])  # fmt: skip
+def test_an_edit_of_the_package_is_named(toy, file, old, new, names, part):
+    toy.edit(file, old, new)
+    said = toy.evo("zoo", "why", "toy-block", "toy-study")
+    assert {name for name in ("toy-block", "toy-study") if f"{name}: nothing differs" not in said} == names
+    assert said.count(part) == len(names)
+
+
+@pytest.mark.parametrize("cell, old, new, names, part", [
+    (1, "x.flip(1)", "x.flip(2)", {"toy-block", "toy-study"}, "chapter:loss_fn"),
+    (2, "1e-2 * width", "2e-2 * width", {"toy-study"}, "chapter:trial"),
+    (0, "2 * 15", "2 * 16", {"toy-block"}, "steps=32"),
+    (0, "LR, STEPS = 1e-2", "LR, STEPS = 2e-2", {"toy-block"}, "lr=0.02"),
+])  # fmt: skip
+def test_an_edit_of_the_chapter_is_named(toy, cell, old, new, names, part):
+    cells = list(CELLS)
+    assert old in cells[cell]
+    cells[cell] = cells[cell].replace(old, new)
+    toy.write(cells)
+    said = toy.evo("zoo", "why", "toy-block", "toy-study")
+    assert {name for name in ("toy-block", "toy-study") if f"{name}: nothing differs" not in said} == names
+    assert said.count(part) == len(names)
+
+
+def test_restamp_renews_words_and_refuses_another_computation(toy):
+    cells = [CELLS[0], CELLS[1].replace("(model(x) - x.flip(1))", "(x.flip(1) - model(x))"), CELLS[2]]
+    toy.write(cells)
+    toy.evo("zoo", "stale", expect=1)
+    assert "toy: restamped" in toy.evo("zoo", "restamp")
+    assert "0 of 2" in toy.evo("zoo", "stale")
+    before = {name: toy.record(name) for name in ("toy-block", "toy-study")}
+    toy.write([*cells[:2], cells[2].replace('float(loss_fn(model, data))', '1 - float(loss_fn(model, data))')])
+    assert "comes out as" in toy.evo("zoo", "restamp", expect=2)
+    assert before == {name: toy.record(name) for name in before}  # the first entry, too: the whole chapter or nothing
+
+
+def test_one_entry_alone_is_made_anew(toy):
+    toy.edit("recipe.py", "BETAS = (0.9, 0.95)", "BETAS = (0.9, 0.951)")
+    study = toy.record("toy-study")
+    toy.evo("zoo", "record", "--only", "toy-block")
+    assert toy.record("toy-study") == study
+    said = toy.evo("zoo", "stale", expect=1)
+    assert "toy-study:" in said and "toy-block:" not in said
+
+
+def test_an_audit_makes_the_longest_unaudited_first_and_a_forged_row_fails_it(toy):
+    record = toy.record("toy-study")
+    for row in record["rows"]:
+        row["audit"]["date"] = "2020-01-01"
+    record["rows"][2]["audit"] = None
+    record["rows"][2]["result"]["error"] += 0.5
+    del record["checksum"]
+    rewrite = "import json, sys; from evo import zoo; zoo.write('toy-study', json.load(sys.stdin))"
+    env = {**os.environ, "PYTHONPATH": str(toy.folder)}
+    subprocess.run([sys.executable, "-c", rewrite], input=json.dumps(record), text=True, env=env, check=True,
+                   cwd=toy.folder)
+    assert "toy-study" in toy.evo("zoo", "audit", "--plan", "--minutes", "1")
+    assert "error comes out as" in toy.evo("zoo", "audit", "toy-study", expect=2)
+    assert "did you mean toy-study" in toy.evo("zoo", "audit", "toy-studi", expect=2)
