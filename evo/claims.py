@@ -1,19 +1,24 @@
 """Chapter cards and claims: what a cell shows, and what the book collects from it.
 
 Both display themselves as HTML in a notebook and carry the same content as JSON in the cell's output. The ledger
-(book/claims.yml) and the evolution table are collected from these outputs, so every verdict comes from an executed cell.
+and the evolution table are collected from these outputs, so every verdict comes from an executed cell.
 """
+import dataclasses
 import html
 import json
+import math
 from pathlib import Path
 
+from evo import cuts, verdicts
+from evo.verdicts import VERDICTS
+
 CARD, CLAIM = "application/vnd.evo.card+json", "application/vnd.evo.claim+json"
-VERDICTS = {True: "holds here", False: "does not hold at this scale", None: "not testable here"}
+KINDS = dict(zip((*VERDICTS, verdicts.CUT), ("holds", "reversed", "undecided", "untestable", "untestable")))  # classes of the style sheet
 CARD_FIELDS = (
     "chapter", "year", "paper", "tokens", "encoder", "objective", "mask", "changed", "data", "data_paper",
     "size", "size_paper", "cpu_seconds", "gpu_seconds", "simplified",
 )
-_LABELS = {
+LABELS = {
     "chapter": "Model", "year": "Year", "paper": "Paper", "tokens": "Tokens", "encoder": "Encoder", "objective": "Objective",
     "mask": "Mask", "changed": "What changed from its ancestor", "data": "Data here", "data_paper": "Data in the paper",
     "size": "Size here", "size_paper": "Size in the paper", "cpu_seconds": "To train everything here, on a CPU",
@@ -39,31 +44,138 @@ def card(**fields):
     missing, unknown = set(CARD_FIELDS) - set(fields), set(fields) - set(CARD_FIELDS)
     if missing or unknown:
         raise ValueError(f"card: missing {sorted(missing)}, unknown {sorted(unknown)}")
-    fields = {k: fields[k] for k in CARD_FIELDS}
-    shown = {**fields, "cpu_seconds": _duration(fields["cpu_seconds"]), "gpu_seconds": _duration(fields["gpu_seconds"])}
-    rows = "".join(f"<tr><th scope='row'>{_LABELS[k]}</th><td>{html.escape(str(v))}</td></tr>" for k, v in shown.items())
-    text = "\n".join(f"{_LABELS[k]}: {v}" for k, v in shown.items())
-    return _Shown(CARD, fields, text, f"<table class='evo-card'><tbody>{rows}</tbody></table>")
+    return shown_card({k: fields[k] for k in CARD_FIELDS})
 
 
-def claim(id, text, *, source, reported, measured, holds):
-    """One claim of the literature and its verdict here.
+def shown_card(data):
+    """What a cell displays of a card, from its JSON alone."""
+    said = {LABELS[k]: duration(data[k]) if k.endswith("_seconds") else str(data[k]) for k in CARD_FIELDS}
+    rows = "".join(f"<tr><th scope='row'>{k}</th><td>{html.escape(v)}</td></tr>" for k, v in said.items())
+    text = "\n".join(f"{k}: {v}" for k, v in said.items())
+    return _Shown(CARD, data, text, f"<table class='evo-card'><tbody>{rows}</tbody></table>")
+
+
+def claim(id, text, *, source, reported, measured="", effect=None, asks=None, paper=None, baseline="", history=""):
+    """One claim of the literature and its verdict here, by the one rule of `evo.verdicts`.
 
     id: short and unique in the book, such as "mae-mask-ratio". text: the claim in one sentence. source: key in
-    references.bib. reported: what the paper reports. measured: what the cells above measured, with the spread over
-    seeds. holds: True, False, or None where this book cannot test it; computed, never typed.
+    references.bib. reported: what the paper reports; paper: the same as a number in the effect's unit, where it can be
+    compared. effect: an `Effect`, or {part: Effect} where the claim has several parts that must all hold; None where this
+    book cannot test it. asks: what was asked in advance (`more_than`, `no_worse`, `within`); by default, more than no
+    effect. baseline: what the effect is measured against. measured: what else was measured, in words. history: how and
+    why the verdict changed, if it did.
     """
-    if holds not in (True, False, None):
-        raise ValueError(f"holds={holds!r} must be True, False or None (not testable here)")
-    verdict = VERDICTS[None if holds is None else bool(holds)]
-    data = dict(id=id, text=text, source=source, reported=reported, measured=measured, verdict=verdict)
-    kind = {True: "holds", False: "fails", None: "untestable"}[None if holds is None else bool(holds)]
+    asks = verdicts.more_than() if asks is None else asks
+    if effect is None:
+        if not measured:
+            raise ValueError(f"{id}: a claim without an effect says in `measured` why it is not testable here")
+        parts, verdict, decides = {}, verdicts.UNTESTABLE, None
+    else:
+        parts = effect if isinstance(effect, dict) else {"": effect}
+        if not parts or not all(isinstance(e, verdicts.Effect) for e in parts.values()):
+            raise ValueError(f"{id}: effect must be an Effect of evo.verdicts (difference, ratio, bootstrap, exactly), or a dict of them")
+        parts = {name: _rounded(e) for name, e in parts.items()}  # the verdict is that of the numbers shown
+        verdict, decides = verdicts.judge_all(list(parts.values()), asks)
+    if parts and cuts.sentence():
+        verdict, decides, history = verdicts.CUT, None, cuts.sentence()
+    measured = ": ".join(filter(None, [measured.rstrip(". "), _said(parts.items())]))
+    return shown(dict(
+        id=id, text=text, source=source, reported=reported, measured=measured, verdict=verdict, baseline=baseline,
+        effects=[{"part": name, **dataclasses.asdict(e), **_bounds(e, asks)} for name, e in parts.items()], decides=decides,
+        asks=asks.text, paper=None if paper is None else float(paper), history=history,
+    ))
+
+
+def shown(data):
+    """What a cell displays of a claim, from its JSON alone."""
+    said = facts(data)
+    rows = "".join(f"<dt>{k}</dt><dd>{html.escape(v)}</dd>" for k, v in said.items())
     markup = (
-        f"<div class='evo-claim' id='claim-{html.escape(id)}'><p class='evo-claim-text'>{html.escape(text)}</p>"
-        f"<dl><dt>Reported</dt><dd>{html.escape(reported)}</dd><dt>Measured here</dt><dd>{html.escape(measured)}</dd></dl>"
-        f"<p class='evo-verdict {kind}'>{verdict}</p></div>"
+        f"<div class='evo-claim' id='claim-{html.escape(data['id'])}'><p class='evo-claim-text'>{html.escape(data['text'])}</p>"
+        f"<dl>{rows}</dl><p class='evo-verdict {KINDS[data['verdict']]}'>{data['verdict']}</p></div>"
     )
-    return _Shown(CLAIM, data, f"{text}\n  reported: {reported}\n  measured: {measured}\n  verdict:  {verdict}", markup)
+    lines = [f"  {k.lower()}: {v}" for k, v in {**said, "Verdict": data["verdict"]}.items()]
+    return _Shown(CLAIM, data, "\n".join([data["text"], *lines]), markup)
+
+
+def facts(data):
+    """{name: words} of a claim: what stands between its sentence and its verdict."""
+    said = {"Reported": data["reported"], "Measured here": data["measured"]}
+    if data["effects"]:
+        against = f", against {data['baseline']}" if data["baseline"] else ""
+        said["Asked in advance"] = f"{data['asks']}{against}; {_rests_on(data['effects'])}"
+    if data["verdict"] == verdicts.UNDECIDED:
+        said["Could have been seen"] = seen(data["effects"][data["decides"]])
+    if data["history"]:
+        said["History"] = data["history"]
+    return said
+
+
+def _said(parts):
+    return "; ".join(f"{name} {e}".strip() for name, e in parts)
+
+
+def _effects(data):
+    names = [f.name for f in dataclasses.fields(verdicts.Effect)]
+    return [verdicts.Effect(**{k: e[k] for k in names}) for e in data["effects"]]
+
+
+def disagreements(data):
+    """What in a claim's JSON does not follow from its numbers, one sentence each: nothing, unless somebody edited it."""
+    if data["verdict"] == verdicts.CUT:
+        return [f"{data['id']}: runs were stopped by the time budget"]
+    wrong = []
+    if judged(data) != (data["verdict"], data["decides"]):
+        wrong.append(f"{data['id']}: its numbers say {judged(data)[0]!r}, it says {data['verdict']!r}")
+    said = _said((e["part"], found) for e, found in zip(data["effects"], _effects(data)))
+    if not data["measured"].endswith(said):
+        wrong.append(f"{data['id']}: its numbers read {said!r}, it says {data['measured']!r}")
+    for e in data["effects"]:
+        none, above, below = e["none"], e["above"], e["below"]
+        if below is not None:
+            even = above is not None and math.isclose(none - above, below - none)
+            kinds = [f"a difference of at most {below - none:g} either way"] * even
+        else:
+            kinds = [f"more than {above:g}", f"no worse than by {none - above:g}", *["more than no effect"] * (above == none)]
+        if data["asks"] not in kinds:
+            wrong.append(f"{data['id']}: its bounds are {above} and {below}, it says {data['asks']!r}")
+    return wrong
+
+
+def judged(data):
+    """(verdict, number of the part that decides) of a claim's JSON, judged anew from its numbers."""
+    if not data["effects"]:
+        return verdicts.UNTESTABLE, None
+    effects = _effects(data)
+    bounds = [(-math.inf if e["above"] is None else e["above"], math.inf if e["below"] is None else e["below"]) for e in data["effects"]]
+    relative = len(set(bounds)) > 1  # counted from what means no effect, which differs between the parts
+    low, high = (bound - relative * effects[0].none for bound in bounds[0])
+    return verdicts.judge_all(effects, verdicts.Question("", low, high, relative))
+
+
+def seen(effect):
+    """Which effect an undecided experiment could have shown; effect: an entry of a claim's "effects"."""
+    if effect["none"] == 1:
+        return f"a ratio of {max(effect['high'] / effect['value'], effect['value'] / effect['low']):.3g} or more"
+    half = max(effect["high"] - effect["value"], effect["value"] - effect["low"])
+    return f"an effect of {half:.2g}{' ' + effect['unit'] if effect['unit'] else ''} or more"
+
+
+def _rounded(effect):
+    """Four digits, or all before the point."""
+    short = lambda v: round(float(v), 3 - math.floor(math.log10(abs(v))) if 0 < abs(v) < 1000 else 0)
+    return dataclasses.replace(effect, **{k: short(getattr(effect, k)) for k in ("value", "low", "high", "none")})
+
+
+def _bounds(effect, asks):
+    return {k: v if math.isfinite(v) else None for k, v in zip(("above", "below"), asks.bounds(effect))}
+
+
+def _rests_on(effects):
+    """What the intervals cover, in words."""
+    runs, items = {e["runs"] for e in effects}, {e["items"] for e in effects if e["items"]}
+    words = [f"{n} run{'s' * (n > 1)}" for n in sorted(runs)] + [f"{n:,} test items" for n in sorted(items)]
+    return ", ".join(words)
 
 
 def collect(notebooks, mime=CLAIM):
@@ -85,7 +197,7 @@ def collect(notebooks, mime=CLAIM):
     return found
 
 
-def _duration(seconds):
+def duration(seconds):
     if seconds is None:
         return "not measured"
     if seconds < 120:

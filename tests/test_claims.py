@@ -1,15 +1,20 @@
-"""Cards and claims: what a cell shows, and what the ledger is collected from."""
+"""Cards and claims: what a cell shows, what it carries, and what the ledger is collected from."""
 
 import json
+import re
 
 import nbformat
-import numpy as np
 import pytest
 
-from evo import claims
+from evo import claims, cuts, verdicts
+from evo.verdicts import Effect, difference, more_than, no_worse, ratio, within
 
 FIELDS = {k: f"about {k}" for k in claims.CARD_FIELDS} | {"cpu_seconds": 150, "gpu_seconds": None}
-CLAIM = dict(source="he2022masked", reported="75 %", measured="70 % ± 1", holds=True)
+CLAIM = dict(source="he2022masked", reported="75 %", baseline="the untrained encoder", effect=Effect(2.0, 1.0, 3.0, "points", 3))
+
+
+def effect(low, high, **more):
+    return Effect((low + high) / 2, low, high, **{"unit": "points", "runs": 3, **more})
 
 
 def notebook(path, *shown):
@@ -22,22 +27,109 @@ def notebook(path, *shown):
     return path
 
 
+def data(**changes):
+    return json.loads(json.dumps(claims.claim("x", "The text.", **{**CLAIM, **changes}).data))
+
+
 @pytest.mark.parametrize(
-    "holds, verdict",
-    [(True, "holds here"), (np.True_, "holds here"), (False, "does not hold at this scale"), (np.False_, "does not hold at this scale"),
-     (None, "not testable here")],
+    "found, asks, verdict",
+    [
+        (effect(1, 3), None, "holds here"), (effect(-3, -1), None, "reversed here"), (effect(-1, 3), None, "undecided here"),
+        (effect(-1, 1), within(2), "holds here"), (effect(-1, 3), no_worse(2), "holds here"), (effect(1, 3), more_than(4), "reversed here"),
+        (ratio([2, 2.1, 1.9], 1.0), None, "holds here"), (verdicts.exactly(3), more_than(2), "holds here"),
+    ],
 )  # fmt: skip
-def test_a_verdict_is_plain_and_json(holds, verdict):
-    shown = claims.claim("x", "The text.", **{**CLAIM, "holds": holds})
-    data = shown._repr_mimebundle_()[claims.CLAIM]
-    assert json.loads(json.dumps(data))["verdict"] == verdict
-    assert verdict in repr(shown) and verdict in shown._repr_mimebundle_()["text/html"]
+def test_the_rule_decides_and_the_verdict_stands_in_all_three_forms(found, asks, verdict):
+    shown = claims.claim("x", "The text.", **{**CLAIM, "effect": found, "asks": asks})._repr_mimebundle_()
+    kept = json.loads(json.dumps(shown[claims.CLAIM]))
+    assert kept["verdict"] == verdict and claims.judged(kept) == (verdict, 0)
+    assert shown["text/plain"].endswith(f"\n  verdict: {verdict}")
+    assert f"<p class='evo-verdict {claims.KINDS[verdict]}'>{verdict}</p>" in shown["text/html"]
 
 
-@pytest.mark.parametrize("holds", ["yes", 0.7, 2])
-def test_a_verdict_cannot_be_anything_else(holds):
-    with pytest.raises(ValueError, match="holds="):
-        claims.claim("x", "The text.", **{**CLAIM, "holds": holds})
+def test_what_cannot_be_tested_says_why():
+    kept = data(effect=None, measured="It needs JFT-300M.")
+    assert (kept["verdict"], kept["effects"], kept["decides"]) == ("not testable here", [], None)
+    assert kept["measured"] == "It needs JFT-300M" and "Asked in advance" not in claims.facts(kept)
+    with pytest.raises(ValueError, match="x: .*why it is not testable"):
+        data(effect=None)
+
+
+@pytest.mark.parametrize("wrong", [True, 0.7, "holds here", {}, [effect(1, 2)], {"a": 0.3}])
+def test_a_verdict_cannot_be_brought_along(wrong):
+    with pytest.raises(ValueError, match="x: effect must be an Effect"):
+        data(effect=wrong)
+    with pytest.raises(TypeError, match="holds"):
+        claims.claim("x", "The text.", **CLAIM, holds=True)
+
+
+def test_reported_stands_under_reported_and_measured_under_measured():
+    kept = data(measured="Two towers.", asks=no_worse(0.5), history="Once undecided.")
+    wanted = {
+        "Reported": "75 %", "Measured here": "Two towers: +2.0 ± 1.0 points",
+        "Asked in advance": "no worse than by 0.5, against the untrained encoder; 3 runs", "History": "Once undecided.",
+    }  # fmt: skip
+    assert claims.facts(kept) == wanted
+    shown = claims.shown(kept)
+    assert dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown.markup)) == wanted
+    lines = ["The text.", *(f"  {k.lower()}: {v}" for k, v in wanted.items()), "  verdict: holds here"]
+    assert shown.text.splitlines() == lines
+
+
+def test_all_parts_must_hold_and_the_one_that_decides_is_named():
+    parts = {"few labels": effect(1, 2), "many labels": effect(-2, 5, items=1137), "all": effect(3, 4)}
+    kept = data(effect=parts)
+    assert (kept["verdict"], kept["decides"]) == ("undecided here", 1)
+    assert [e["part"] for e in kept["effects"]] == list(parts)
+    facts = claims.facts(kept)
+    assert facts["Measured here"] == "few labels +1.5 ± 0.5 points; many labels +1.5 ± 3.5 points; all +3.5 ± 0.5 points"
+    assert facts["Could have been seen"] == "an effect of 3.5 points or more"
+    assert facts["Asked in advance"].endswith("3 runs, 1,137 test items")
+
+
+def test_an_undecided_ratio_says_which_ratio_could_have_been_seen():
+    assert claims.facts(data(effect=ratio([1, 2, 3], [2, 2.1, 2.2])))["Could have been seen"] == "a ratio of 3.54 or more"
+
+
+def test_parts_of_different_kinds_are_judged_each_from_its_own_zero():
+    kept = data(effect={"twice": ratio([2, 2.1, 1.9], 1.0), "points": effect(-1, 2)})
+    assert [e["above"] for e in kept["effects"]] == [1, 0]
+    assert claims.judged(kept) == ("undecided here", 1) == (kept["verdict"], kept["decides"])
+
+
+def test_the_verdict_is_that_of_the_numbers_shown():
+    """What rounds to the bound has not cleared it, also where more digits would have."""
+    kept = data(effect=Effect(0.3, -0.499999, 1.0, "points", 3), asks=no_worse(0.5))
+    assert kept["effects"][0]["low"] == -0.5 and kept["verdict"] == "undecided here" == claims.judged(kept)[0]
+    assert data(effect=verdicts.exactly(117659, "words"))["measured"] == "+117,659 words"
+
+
+@pytest.mark.parametrize("change", [
+    {"verdict": "holds here"}, {"decides": 0}, {"effects": "low"}, {"effects": "above"},
+])  # fmt: skip
+def test_json_edited_by_hand_no_longer_agrees(change):
+    kept = data(effect={"a": effect(1, 2), "b": effect(-1, 2)})
+    assert claims.judged(kept) == (kept["verdict"], kept["decides"])
+    if change.get("effects"):
+        for part in kept["effects"]:
+            part[change["effects"]] = 0.5 if change["effects"] == "low" else -5.0
+    else:
+        kept.update(change)
+    assert claims.judged(kept) != (kept["verdict"], kept["decides"])
+
+
+def test_no_verdict_rests_on_runs_that_the_budget_stopped(monkeypatch):
+    monkeypatch.setattr(cuts, "sentence", lambda: "stopped by the time budget: mae")
+    kept = data()
+    assert kept["verdict"] == verdicts.CUT and kept["verdict"] not in claims.VERDICTS and "mae" in kept["history"]
+    assert claims.shown(kept).text.endswith(verdicts.CUT)
+
+
+def test_text_and_html_are_made_from_the_json_alone():
+    found = difference([0.5, 0.52, 0.53], [0.4, 0.41, 0.45])
+    for shown in (claims.claim("x", "A < B.", **{**CLAIM, "effect": found}), claims.card(**FIELDS)):
+        again = (claims.shown if shown.mime == claims.CLAIM else claims.shown_card)(json.loads(json.dumps(shown.data, sort_keys=True)))
+        assert again._repr_mimebundle_() == shown._repr_mimebundle_()
 
 
 def test_markup_in_a_claim_is_text():
@@ -48,14 +140,22 @@ def test_markup_in_a_claim_is_text():
 def test_a_card_needs_every_field_and_no_other():
     with pytest.raises(ValueError, match="missing .*'year'.*unknown .*'colour'"):
         claims.card(**{k: v for k, v in FIELDS.items() if k != "year"}, colour="red")
-    text = repr(claims.card(**FIELDS))
-    assert "2 minutes" in text or "150 seconds" in text
-    assert "not measured" in text
+    lines = dict(line.split(": ", 1) for line in repr(claims.card(**FIELDS)).splitlines())
+    assert lines["To train everything here, on a CPU"] == "2 minutes" and lines["On a GPU"] == "not measured"
+    assert (lines["Mask"], lines["Objective"], lines["Data in the paper"]) == ("about mask", "about objective", "about data_paper")
+
+
+@pytest.mark.parametrize("seconds, words", [
+    (None, "not measured"), (0, "0 seconds"), (119.4, "119 seconds"), (150, "2 minutes"), (7199, "120 minutes"),
+    (7200, "2.0 hours"), (9000, "2.5 hours"),
+])  # fmt: skip
+def test_durations(seconds, words):
+    assert claims.duration(seconds) == words
 
 
 def test_claims_and_cards_are_collected_in_order_with_their_chapter(tmp_path):
     one = notebook(tmp_path / "one.ipynb", claims.card(**FIELDS), claims.claim("a", "A.", **CLAIM), claims.claim("b", "B.", **CLAIM))
-    two = notebook(tmp_path / "two.ipynb", claims.claim("c", "C.", **{**CLAIM, "holds": None}))
+    two = notebook(tmp_path / "two.ipynb", claims.claim("c", "C.", **{**CLAIM, "effect": None, "measured": "no"}))
     assert [(c["chapter"], c["id"]) for c in claims.collect([one, two])] == [("one", "a"), ("one", "b"), ("two", "c")]
     assert [c["notebook"] for c in claims.collect([one, two], claims.CARD)] == ["one"]
 

@@ -83,13 +83,39 @@ def test_the_first_cell_installs_on_colab_only():
     assert f"--no-deps git+{URL} d2l==1.0.3" in calls[0][1]
 
 
+def test_what_a_check_denies_ends_the_run_with_its_cell(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "small.ipynb"
+    deny = "from evo.checks import check\ncheck(1 < 2, 'one is less')\ncheck(1 > 2, 'one is more')"
+    monkeypatch.delenv("EVO_TRAIN", raising=False)
+    path.write_text(nbformat.writes(small("", deny, "print('NOT SO HERE: only printed')")))
+    monkeypatch.setattr(execute, "chapters", lambda: {"small": path})
+    with pytest.raises(SystemExit) as ended:
+        execute.main(["small"])
+    said = str(ended.value.code)
+    assert said.splitlines()[0] == "cell 2 (small-002): NOT SO HERE: one is more" and "only printed" not in said
+    assert "small: 0 claims" in capsys.readouterr().out
+    assert "one is more'" in path.read_text() and "stderr" not in path.read_text(), "written, without what was said beside it"
+
+
+def test_a_chapter_says_how_many_claims_it_has(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "small.ipynb"
+    make = "from evo.claims import claim\nclaim('a', 'A.', source='k', reported='1', measured='no data')"
+    path.write_text(nbformat.writes(small("", make, make.replace("'a'", "'b'"))))
+    monkeypatch.setattr(execute, "chapters", lambda: {"small": path})
+    execute.main([])
+    assert "small: 2 claims" in capsys.readouterr().out
+    assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
+
+
 def test_an_unknown_chapter_lists_the_known_ones():
     with pytest.raises(SystemExit, match="the chapters are"):
         execute.find("no-such-chapter")
 
 
-@pytest.mark.parametrize("target, says", [("chapter", "make chapter C=mae"), ("repository", "make repository URL=https://")])
+@pytest.mark.parametrize("target, says", [
+    ("chapter", "make chapter C=mae"), ("zoo", "make zoo C=mae"), ("repository", "make repository URL=https://"),
+])  # fmt: skip
 def test_make_says_what_it_needs(target, says):
     command = ["make", "-s", "-o", ".venv/.installed", target, "C=", "URL="]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and says in done.stdout
+    assert done.returncode == 2 and says in done.stdout + done.stderr

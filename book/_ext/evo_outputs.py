@@ -3,7 +3,8 @@
 Notebooks are read by Sphinx as text; before myst-nb parses that text, this extension rewrites the outputs:
 
 * SVG figures are put into the page itself, where they follow the light or dark theme (`figure_html`);
-* chapter cards and claims are drawn from their JSON, not from the HTML meant for Jupyter (`card_html`, `claim_html`);
+* chapter cards, claims and explorers are drawn from their JSON, not from the HTML meant for Jupyter;
+* under a chapter's card stands when its entries of the zoo were last made from nothing (`stamp`);
 * tables can be scrolled on a phone, with the keyboard too.
 
 The notebooks on disk stay as they are.
@@ -16,19 +17,18 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from docutils import nodes
+from evo_forest import forest
 from sphinx.util import logging
+
+from evo import claims, explorer, zoo
+from evo.claims import CARD, CLAIM, KINDS
+from evo.explorer import EXPLORER
 
 logger = logging.getLogger(__name__)
 
-CARD = "application/vnd.evo.card+json"
-CLAIM = "application/vnd.evo.claim+json"
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
-VERDICTS = {
-    "holds": "holds here",
-    "fails": "does not hold at this scale",
-    "untestable": "not testable here",
-}
+VERDICTS = {KINDS[words]: words for words in claims.VERDICTS}
 for prefix, uri in (("", SVG), ("xlink", "http://www.w3.org/1999/xlink")):
     ET.register_namespace(prefix, uri)
 
@@ -225,12 +225,7 @@ def label(key):
     return html.escape(text[:1].upper() + text[1:])
 
 
-LABELS = {  # the fields of a card (evo.claims.CARD_FIELDS), in their order
-    "year": "Year", "paper": "Paper", "tokens": "Tokens", "encoder": "Encoder", "objective": "Objective", "mask": "Mask",
-    "changed": "What changed from its ancestor", "data": "Data here", "data_paper": "Data in the paper", "size": "Size here",
-    "size_paper": "Size in the paper", "cpu_seconds": "To train everything, on a CPU", "gpu_seconds": "On a GPU",
-    "simplified": "Simplified",
-}
+LABELS = {key: words for key, words in claims.LABELS.items() if key != "chapter"}  # in the order of evo.claims.CARD_FIELDS
 
 
 def card_title(card):
@@ -244,58 +239,88 @@ def fields(card):
         value = card[name]
         if name in ("chapter", "title", "id") or value in (None, "", [], {}):
             continue
-        yield name, LABELS.get(name) or label(name), duration(value) if name.endswith("_seconds") else value
+        yield name, LABELS.get(name) or label(name), claims.duration(value) if name.endswith("_seconds") else value
 
 
-def duration(seconds):
-    """210 -> 4 minutes."""
-    if not isinstance(seconds, (int, float)):
-        return seconds
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
-def card_html(card):
-    """The chapter card: one cell a field."""
+def card_html(card, stamped=""):
+    """The chapter card: one cell a field. stamped: what stands under it, in HTML."""
     rows = "".join(f"<div><dt>{name}</dt><dd>{plain(value)}</dd></div>" for _, name, value in fields(card))
-    return f'<div class="evo-card"><p class="evo-card-title">{plain(card_title(card))}</p><dl>{rows}</dl></div>'
+    return f'<div class="evo-card"><p class="evo-card-title">{plain(card_title(card))}</p><dl>{rows}</dl>{stamped}</div>'
 
 
 def verdict(claim):
-    """holds, fails or untestable, from whatever way the claim says it."""
-    holds = claim.get("holds", claim.get("verdict"))
-    if holds is True or str(holds).lower() in ("true", "holds", "holds here", "yes"):
-        return "holds"
-    if holds is None or "testable" in str(holds).lower():
-        return "untestable"
-    return "fails"
+    """The class of the style sheet for a claim's verdict; None for one that the rule of evo.verdicts did not make."""
+    return KINDS[claim["verdict"]] if claim.get("verdict") in claims.VERDICTS and "effects" in claim else None
 
 
 def badge(claim):
     kind = verdict(claim)
-    return f'<span class="evo-verdict {kind}">{VERDICTS[kind]}</span>'
+    return f'<span class="evo-verdict {kind}">{VERDICTS.get(kind, "no verdict")}</span>'
 
 
 def claim_facts(claim, names):
-    """Where the claim stands, what was reported and what was measured. `names`: {key of references.bib: words}."""
-    said = {**claim, "source": names.get(claim.get("source"), claim.get("source"))}
-    rows = "".join(
-        f"<div><dt>{name}</dt><dd>{plain(said[key])}</dd></div>"
-        for key, name in (("source", "Source"), ("reported", "Reported"), ("measured", "Measured here"))
-        if said.get(key) not in (None, "")
-    )
+    """Where the claim stands, what was reported, measured and asked. `names`: {key of references.bib: words}."""
+    said = {"Source": names.get(claim["source"], claim["source"]), **claims.facts(claim)}
+    rows = "".join(f"<div><dt>{name}</dt><dd>{plain(value)}</dd></div>" for name, value in said.items() if value not in (None, ""))
     return f"<dl>{rows}</dl>"
 
 
 def claim_html(claim, names):
     """One claim: what the literature says, what is measured here, and the verdict."""
-    identity = html.escape(str(claim.get("id", "")))
+    identity = html.escape(str(claim["id"]))
     return (
         f'<div class="evo-claim {verdict(claim)}" id="claim-{identity}">'
         f'<p class="evo-claim-head">{badge(claim)}<a class="evo-claim-id" href="#claim-{identity}">{identity}</a></p>'
-        f'<p class="evo-claim-text">{plain(claim.get("text", ""))}</p>{claim_facts(claim, names)}</div>'
+        f'<p class="evo-claim-text">{plain(claim["text"])}</p>{claim_facts(claim, names)}{forest(claim)}</div>'
     )
+
+
+def explorer_html(data):
+    """The figure of the first selection; evo.js puts the controls beside it, from the JSON."""
+    chosen = explorer.first(data)
+    return (
+        f'<figure class="evo-explorer" data-explorer="{html.escape(json.dumps(data, separators=(",", ":")))}">'
+        f"<figcaption>{plain(data['title'])}</figcaption>{explorer.svg(data, *chosen)}"
+        f'<p class="evo-explorer-said">{html.escape(explorer.selection(data, *chosen))}</p></figure>'
+    )
+
+
+# --- when a chapter's entries were last made from nothing -----------------------------------------------------
+
+
+def entries(cells, known):
+    """The entries of the zoo, of those `known`, that the cells' code names; name=f"mae-{seed}" names them all."""
+    source = "".join(joined(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    named = re.findall(r'\bname=f?"([^"]+)"', source)
+    makes = re.compile("|".join(re.sub(r"\\\{.*?\\\}", ".+", re.escape(name)) for name in named) or "$")
+    return [name for name in known if makes.fullmatch(name)]
+
+
+def audits(cells):
+    """{entry of these cells: what the zoo says of its last audit}; empty where the zoo cannot be read."""
+    try:
+        return zoo.audited(*entries(cells, zoo.names()))
+    except (AttributeError, zoo.ZooError) as error:
+        logger.warning("the zoo's audits cannot be read: %s", error, type="evo", subtype="stamp")
+        return {}
+
+
+def stamp(audited):
+    """One sentence. audited: {entry: {"date", "device", "difference", "share"} or None}, as evo.zoo.audited gives it."""
+    if not audited:
+        return ""
+    made = [a for a in audited.values() if a and a.get("date")]
+    never, partly = len(audited) - len(made), sum(a.get("share", 1) < 1 for a in made)
+    said = [f"{len(made)} of {len(audited)} entries last made from nothing"]
+    if made:
+        oldest = min(made, key=lambda a: a["date"])
+        devices = sorted({a["device"] for a in made if a.get("device")})
+        said[0] += f": {oldest['date']} (oldest) on {' and '.join(devices) or 'an unknown device'}"
+        off = [a["difference"] for a in made if a.get("difference") is not None]
+        said += [f"largest difference {max(off):.2g} of what is tolerated"] if off else []
+    said += [f"{partly} of them only in part"] if partly else []
+    said += [f"{never} never since they were recorded"] if never else []
+    return f'<p class="evo-stamp">{html.escape("; ".join(said))}.</p>'
 
 
 def references(path):
@@ -347,6 +372,7 @@ def plain_text(markup):
 def rewrite(notebook, docname, names):
     """Rewrite the outputs of `notebook` (its JSON as a dict) in place; return problems in words."""
     problems = []
+    stamped = None
     slug = re.sub(r"[^a-z0-9]+", "", docname.rsplit("/", 1)[-1].lower())
     count = 0
     for position, cell in enumerate(notebook.get("cells", [])):
@@ -363,11 +389,17 @@ def rewrite(notebook, docname, names):
             if shows and not alt:
                 problems.append(f"cell {position} shows a figure without alt text")
             if CARD in data:
-                data["text/html"] = card_html(data.pop(CARD))
+                stamped = stamp(audits(notebook["cells"])) if stamped is None else stamped
+                data["text/html"] = card_html(data.pop(CARD), stamped)
+            elif EXPLORER in data:
+                data["text/html"] = explorer_html(data.pop(EXPLORER))
             elif CLAIM in data:
                 claim = data.pop(CLAIM)
                 if names and claim.get("source") not in names:
                     problems.append(f"claim {claim.get('id')}: source {claim.get('source')!r} is not a key of references.bib")
+                if verdict(claim) is None:
+                    problems.append(f"claim {claim.get('id')}: {claim.get('verdict')!r} is no verdict of evo.verdicts")
+                    continue
                 data["text/html"] = claim_html(claim, names)
             elif "image/svg+xml" in data:
                 count += 1

@@ -5,11 +5,11 @@ Directives, all without content:
     evo-chapters  a card for every chapter there is
     evo-table     every chapter card's main fields, side by side
     evo-tally     how many claims hold, in one line
-    evo-ledger    every claim of claims.yml with its verdict and a link into its chapter
+    evo-ledger    every claim of the chapters with its verdict, its interval and a link into its chapter
     evo-speed     the ratios of benchmarks.json
 
 Everything is plain HTML: links are written as `doc:NAME#ANCHOR` here and become relative addresses when a page is
-written. What does not fit together (a chapter that is not there, a claim without a chapter) is a Sphinx warning.
+written. What does not fit together (a chapter that is not there, a claim's id used twice) is a Sphinx warning.
 """
 
 import html
@@ -19,8 +19,9 @@ from pathlib import Path
 
 import yaml
 from docutils import nodes
-from evo_outputs import CARD, CLAIM, VERDICTS, badge, card_title, claim_facts, joined, label, plain, references, verdict
-from selfcheck import ledger, toc_files
+from evo_forest import forest
+from evo_outputs import CARD, CLAIM, VERDICTS, audits, badge, card_title, claim_facts, joined, label, plain, references, stamp, verdict
+from selfcheck import toc_files
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -32,7 +33,7 @@ BOOK = Path(__file__).resolve().parents[1]
 
 
 def chapters(source):
-    """The executed chapters in reading order: [{doc, title, cards, claims}]."""
+    """The executed chapters in reading order: [{doc, title, cells, cards, claims}]."""
     found = []
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf8"))
     for doc in toc_files(toc):
@@ -46,6 +47,7 @@ def chapters(source):
         found.append(
             {
                 "doc": doc,
+                "cells": cells,
                 "title": heading[1].strip() if heading else path.stem,
                 "cards": [d[CARD] for d in data if CARD in d],
                 "claims": [d[CLAIM] for d in data if CLAIM in d],
@@ -54,21 +56,16 @@ def chapters(source):
     return found
 
 
-def settled(source):
-    """(claims of the ledger, {claim id: page}); the ledger and the chapters must say the same."""
-    written = ledger(source / "book" / "claims.yml")
-    places = {c["id"]: page["doc"] for page in chapters(source) for c in page["claims"]}
-    for claim in written:
-        if claim["id"] not in places:
-            logger.warning(
-                "claims.yml: %s is in no chapter of the table of contents", claim["id"], type="evo", subtype="ledger"
-            )
-    for identity in set(places) - {claim["id"] for claim in written}:
-        logger.warning(
-            "%s: claim %s is not in claims.yml; run `make chapter`",
-            places[identity], identity, type="evo", subtype="ledger",
-        )
-    return [claim for claim in written if claim["id"] in places], places
+def all_claims(pages):
+    """Every claim of these chapters, in order; an id that two of them share is a warning, and so is an unknown verdict."""
+    found = [claim for page in pages for claim in page["claims"]]
+    ids = [claim["id"] for claim in found]
+    for identity in sorted({i for i in ids if ids.count(i) > 1}):
+        logger.warning("claim id %s is used more than once", identity, type="evo", subtype="ledger")
+    for claim in found:
+        if verdict(claim) is None:
+            logger.warning("claim %s: no verdict of evo.verdicts: %s", claim["id"], claim.get("verdict"), type="evo", subtype="ledger")
+    return [claim for claim in found if verdict(claim)]
 
 
 def counts(claims):
@@ -240,16 +237,13 @@ class Map(Made):
 class Chapters(Made):
     def html(self):
         nodes_ = [node for node in self.read("evolution.yml")["nodes"] if node.get("chapter")]
-        claims = ledger(self.source / "book" / "claims.yml")
-        here = {page["doc"]: page for page in chapters(self.source)}
         parts = []
-        for page in here.values():
+        for page in chapters(self.source):
             node = next((n for n in nodes_ if f"book/{n['chapter']}" == page["doc"]), None)
             if node is None:
                 self.warn(f"evolution.yml has no node that opens {page['doc']}")
                 continue
-            own = {claim["id"] for claim in page["claims"]}
-            tally = dots([claim for claim in claims if claim["id"] in own])
+            tally = dots(page["claims"])
             parts.append(
                 f'<li><a class="evo-chapter {node["stream"]}" href="doc:{page["doc"]}">'
                 f'<span class="evo-chapter-year">{plain(node["year"])}</span>'
@@ -296,7 +290,7 @@ class Table(Made):
 
 class Tally(Made):
     def html(self):
-        claims = ledger(self.source / "book" / "claims.yml")
+        claims = all_claims(chapters(self.source))
         number = counts(claims)
         parts = "".join(
             f'<li class="{kind}"><b>{number[kind]}</b> {words}</li>' for kind, words in VERDICTS.items()
@@ -305,8 +299,11 @@ class Tally(Made):
 
 
 class Ledger(Made):
+    """Every claim, by chapter. The style sheet filters, also without JavaScript; evo.js keeps the filter in the address."""
+
     def html(self):
-        claims, places = settled(self.source)
+        pages = [page for page in chapters(self.source) if page["claims"]]
+        claims = all_claims(pages)
         if not claims:
             return '<p class="evo-ledger evo-none">No claim has been measured yet.</p>'
         number = counts(claims)
@@ -315,23 +312,44 @@ class Ledger(Made):
             f"{words} <b>{n}</b></label>"
             for kind, words, n in [("all", "all", len(claims)), *((k, w, number[k]) for k, w in VERDICTS.items())]
         )
+        options = "".join(f'<option value="{slug(page)}">{plain(page["title"])}</option>' for page in pages)
+        hide = "".join(
+            f'.evo-ledger:has(option[value="{slug(page)}"]:checked) section:not(#ledger-{slug(page)})' + "{display:none}" for page in pages
+        )
         names = references(self.source / "book" / "references.bib")
-        groups = "".join(self.group(page, claims, places, names) for page in chapters(self.source) if page["claims"])
-        return f'<div class="evo-ledger"><fieldset><legend>Show</legend>{choices}</fieldset>{groups}</div>'
+        groups = "".join(self.group(page, names) for page in pages)
+        return (
+            f'<div class="evo-ledger"><style>{hide}</style><form><fieldset><legend>Show</legend>{choices}</fieldset>'
+            f'<p><label class="chapter">Chapter <select name="chapter"><option value="">all</option>{options}</select></label> '
+            f'<output aria-live="polite"></output></p></form>{LEGEND}{groups}'
+            '<p class="evo-nothing">No claim is both.</p></div>'
+        )
 
     @staticmethod
-    def group(page, claims, places, names):
-        own = [claim for claim in claims if places[claim["id"]] == page["doc"]]
+    def group(page, names):
+        own = [claim for claim in page["claims"] if verdict(claim)]
         rows = "".join(
             f'<li class="evo-row {verdict(claim)}"><div class="evo-row-verdict">{badge(claim)}</div>'
-            f'<div><p class="evo-row-text"><a href="doc:{page["doc"]}#claim-{html.escape(str(claim["id"]))}">'
-            f"{plain(claim['text'])}</a></p>{claim_facts(claim, names)}</div></li>"
+            f'<div class="evo-row-claim"><p class="evo-row-text"><a href="doc:{page["doc"]}#claim-{html.escape(str(claim["id"]))}">'
+            f"{plain(claim['text'])}</a></p>{claim_facts(claim, names)}</div>"
+            f'<div class="evo-row-plot">{forest(claim)}</div></li>'
             for claim in own
         )
         return (
-            f'<section><h2><a href="doc:{page["doc"]}">{plain(page["title"])}</a></h2>{dots(own)}'
-            f'<ul class="evo-rows">{rows}</ul></section>'
+            f'<section id="ledger-{slug(page)}"><h2><a href="doc:{page["doc"]}">{plain(page["title"])}</a></h2>{dots(own)}'
+            f'{stamp(audits(page["cells"]))}<ul class="evo-rows">{rows}</ul></section>'
         )
+
+
+LEGEND = (
+    '<p class="evo-forest-key">Each line is a 95 % interval of what was measured here, with its value as a square. Tinted: '
+    "where the claim says it lies. Upright line: no effect; dashed: what else was asked in advance; diamond: the paper's own "
+    "value. Of several parts, the bold one decides.</p>"
+)
+
+
+def slug(page):
+    return re.sub(r"[^a-z0-9]+", "-", page["doc"].rsplit("/", 1)[-1].lower())
 
 
 class Speed(Made):
@@ -357,11 +375,12 @@ class Speed(Made):
         met = None
         if bound and ratio is not None:
             met = ratio <= float(bound[2]) if bound[1] == "most" else ratio >= float(bound[2])
-        kind, word = {True: ("holds", "reached"), False: ("fails", "missed"), None: ("fails", "missed")}[met]
+        kind, word = {True: ("holds", "reached"), False: ("reversed", "missed"), None: ("untestable", "not measured")}[met]
+        mark = f'<span class="evo-verdict {kind}">{word}</span>' if bound else ""  # without a target nothing can be missed
         return (
             f'<tr><th scope="row">{plain(row["what"])}</th>'
             f"<td><b>{'–' if ratio is None else format(ratio, '.3f')}</b></td><td>{plain(row.get('target', ''))}</td>"
-            f'<td><span class="evo-verdict {kind}">{word}</span></td><td>{amount(row.get("ours"))} {unit}</td>'
+            f'<td>{mark}</td><td>{amount(row.get("ours"))} {unit}</td>'
             f'<td>{amount(row.get("peer"))} {unit}<br><small>{plain(row.get("peer_name", ""))}</small></td></tr>'
         )
 
@@ -409,6 +428,12 @@ def run_links(app, pagename, templatename, context, doctree):
     context["body"] = context["body"].replace("</h1>", "</h1>" + links, 1)
 
 
+def script(app, pagename, templatename, context, doctree):
+    """evo.js, on the pages that have something for it to do."""
+    if re.search(r'class="evo-(ledger|explorer)"', context.get("body", "")):
+        app.add_js_file("evo.js", loading_method="defer")
+
+
 def setup(app):
     for name, directive in (
         ("map", Map), ("chapters", Chapters), ("table", Table), ("tally", Tally), ("ledger", Ledger), ("speed", Speed),
@@ -416,4 +441,5 @@ def setup(app):
         app.add_directive(f"evo-{name}", directive)
     app.connect("doctree-resolved", resolve)
     app.connect("html-page-context", run_links)
+    app.connect("html-page-context", script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

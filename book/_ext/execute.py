@@ -24,6 +24,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+NOT_SO = "NOT SO HERE:"  # how evo.checks.check begins a sentence that the results deny
 FIRST_CELL_TAG = "remove-cell"  # Colab and Jupyter show the first cell, the website does not
 
 
@@ -141,7 +142,10 @@ def write(notebook, path):
 
 
 def build(notebook, path, run=True, url=None):
-    """Normalise, execute, clean and write `notebook` to `path`. Ends the program on a failing cell."""
+    """Normalise, execute, clean and write `notebook` to `path`; return the sentences that are not so, with their cells.
+
+    Ends the program on a failing cell.
+    """
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     normalise(notebook, path.stem, url or repository_url())
@@ -161,8 +165,22 @@ def build(notebook, path, run=True, url=None):
             f"\r{path.stem}: {time.perf_counter() - start:.1f} s; slowest cells "
             + ", ".join(f"{notebook.cells[i].id} {s:.1f} s" for i, s in slow)
         )
+    wrong = not_so(notebook)
     clean(notebook)
     write(notebook, path)
+    return wrong
+
+
+def not_so(notebook):
+    """What `check` denied: one line each, with its cell."""
+    said = [
+        (index, cell, line)
+        for index, cell in enumerate(notebook.cells)
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stderr"
+        for line in output["text"].splitlines()
+    ]
+    return [f"cell {index} ({cell.id}): {line}" for index, cell, line in said if line.startswith(NOT_SO)]
 
 
 def failing_cell(notebook):
@@ -184,29 +202,21 @@ def find(name):
     return known[name]
 
 
-def collect_claims():
-    """Write book/claims.yml from what the executed chapters displayed: the verdicts come from cells, not from a hand."""
-    import yaml
-
-    from evo import claims
-
-    entries = claims.collect(chapters().values())
-    head = "# Collected from the chapters' outputs by `make chapter`; do not edit.\n"
-    partial = BOOK / "claims.yml.part"
-    partial.write_text(head + yaml.safe_dump(entries, allow_unicode=True, sort_keys=False, width=110))
-    os.replace(partial, BOOK / "claims.yml")
-    return entries
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="names; without any, the whole book")
     parser.add_argument("--no-execute", action="store_true", help="keep the outputs, normalise the rest")
     options = parser.parse_args(arguments)
     paths = [find(name) for name in options.chapters] or list(chapters().values())
+    from evo import claims
+
+    wrong = []
     for path in paths:
-        build(nbformat.read(path, as_version=4), path, run=not options.no_execute)
-    print(f"book/claims.yml: {len(collect_claims())} claims")
+        wrong += build(nbformat.read(path, as_version=4), path, run=not options.no_execute)
+        print(f"{path.stem}: {len(claims.collect([path]))} claims")
+    claims.collect(chapters().values())  # an id that two chapters share is an error
+    if wrong:
+        sys.exit("\n".join(wrong) + "\nwritten, but what the chapter says of its results is not what came out")
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ SITE = ROOT / "_build" / "html"
 LANDING_LIMIT = 600_000  # bytes, gzipped, with all that the start page loads
 SENTINELS = {  # what a reader must find on a page that is made from data
     "book/index": ("evo-map", "evo-tally", "evo-chapters", "How to use this book"),
-    "book/ledger": ("evo-ledger",),
+    "book/ledger": ("evo.js", "evo-ledger", "evo-forest", "evo-stamp", "holds here", "reversed here", "undecided here", "not testable"),
     "book/speed": ("evo-table",),
-    "book/how-to": ("Colab", "EVO_BUDGET"),
+    "book/how-to": ("Colab", "EVO_BUDGET", "undecided here", "restamp"),
 }
 CHAPTER = ("evo-card", "evo-claim", "evo-verdict", "colab.research.google.com/github", "citation")
 
@@ -47,11 +47,6 @@ def toc_files(toc):
         for child in toc.get(key) or []:
             found += toc_files(child)
     return found
-
-
-def ledger(path):
-    """The claims of claims.yml, as `make chapter` wrote them."""
-    return yaml.safe_load(path.read_text(encoding="utf8")) or [] if path.exists() else []
 
 
 def loads(page):

@@ -4,6 +4,7 @@ The site is built first if it is missing or older than its sources. Chromium is 
 """
 
 import functools
+import html
 import http.server
 import json
 import re
@@ -23,6 +24,8 @@ SITE = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import selfcheck  # noqa: E402
 
+from evo import claims, explorer  # noqa: E402
+
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 PAGES = selfcheck.toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8")))
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
@@ -35,7 +38,7 @@ pytestmark = pytest.mark.site
 
 
 def sources():
-    kinds = ("*.md", "*.ipynb", "*.yml", "*.bib", "*.css", "*.py", "*.json")
+    kinds = ("*.md", "*.ipynb", "*.yml", "*.bib", "*.css", "*.js", "*.py", "*.json")
     book = [path for kind in kinds for path in (ROOT / "book").rglob(kind) if "__pycache__" not in path.parts]
     return [ROOT / "_config.yml", ROOT / "_toc.yml", *book]
 
@@ -260,22 +263,98 @@ def test_colab_button_opens_this_chapter(browser, address, name):
         assert page.locator(f"a[href='{expected}']").first.is_visible()
 
 
+def claim_count():
+    return len(claims.collect(ROOT / f"{page}.ipynb" for page in CHAPTERS))
+
+
 def test_claims_and_ledger_lead_to_each_other(browser, address):
-    claims = ROOT / "book" / "claims.yml"
-    count = len(selfcheck.ledger(claims))
+    count = claim_count()
     with Visitor(browser, address) as visitor:
         page = visitor.open("book/ledger")
         rows = page.locator(".evo-row")
         assert rows.count() == count
-        for kind in ("holds", "fails", "untestable"):
+        for kind in claims.KINDS.values():
             shown = page.locator(f".evo-row.{kind}").count()
             page.locator(f"label.{kind}").click()
             assert page.locator(".evo-row:visible").count() == shown
+            assert page.locator("section:has(h2):visible").count() == page.locator(f"section:has(.evo-row.{kind})").count(), "no empty heading"
+            assert page.url.endswith(f"#verdict={kind}")
         page.locator("label.all").click()
-        assert page.locator(".evo-row:visible").count() == count
+        assert page.locator(".evo-row:visible").count() == count and "#" not in page.url
         if count:
             rows.first.locator("a").click()
             page.wait_for_selector(".evo-claim:target")
+
+
+def test_the_ledgers_filter_is_kept_in_its_address(browser, address):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open("book/ledger")
+        name = page.locator(".evo-ledger select option").nth(1).get_attribute("value")
+        page.locator(".evo-ledger select").select_option(name)
+        page.locator("label.holds").click()
+        wanted = page.locator(f"#ledger-{name} .evo-row.holds").count()
+        assert page.locator(".evo-row:visible").count() == wanted
+        assert page.locator(".evo-ledger output").inner_text() == f"{wanted} of {claim_count()} claims"
+        kept = page.url
+        assert kept.endswith(f"#verdict=holds&chapter={name}")
+        page.goto(f"{visitor.address}book/index.html")
+        page.goto(kept)
+        assert page.locator("label.holds input").is_checked() and page.locator(".evo-row:visible").count() == wanted
+        page.goto(kept.split("#")[0] + "#verdict=nonsense&chapter=none")
+        assert page.locator(".evo-row:visible").count() == claim_count()
+
+
+def test_the_filter_works_without_javascript(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}book/ledger.html")
+    page.locator("label.holds").click()
+    assert 0 < page.locator(".evo-row:visible").count() == page.locator(".evo-row.holds").count()
+    context.close()
+
+
+def numbers(svg):
+    """What an explorer's SVG draws, in order: tags, texts and numbers."""
+    return [
+        (tag, re.findall(r"[A-Za-z#]+|-?[\d.]+", " ".join(f"{k}={v}" for k, v in sorted(re.findall(r"""([\w-]+)=["'](.*?)["']""", attributes)))), text)
+        for tag, attributes, text in re.findall(r"<(line|text|path|circle)([^>]*?)/?>([^<]*)", svg)
+    ]
+
+
+EXPLORERS = [page for page in CHAPTERS if "evo.explorer+json" in (ROOT / f"{page}.ipynb").read_text(encoding="utf8")]
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_explorers_draw_with_the_keyboard_what_python_draws(browser, address, name):
+    with Visitor(browser, address) as visitor:
+        page = visitor.open(name)
+        for figure in page.locator(".evo-explorer").all():
+            data = json.loads(figure.get_attribute("data-explorer"))
+            svg, (metric, at) = figure.locator("svg"), explorer.first(data)
+            same(svg, data, metric, at)
+            if len(data["metrics"]) > 1:
+                figure.locator("input, select").first.focus()
+                page.keyboard.press("ArrowRight" if len(data["metrics"]) <= 5 else "ArrowDown")
+                metric = 1
+                same(svg, data, metric, at)
+            for k, control in enumerate(data["controls"]):
+                parts = figure.locator(".evo-controls > *").nth(k + (len(data["metrics"]) > 1))
+                parts.locator("input:checked, input[type=range], select").first.focus()
+                page.keyboard.press("ArrowDown" if control["kind"] == "list" else "ArrowRight")
+                at = [i if j != k else (i + 1) % len(control["values"]) for j, i in enumerate(at)]
+                same(svg, data, metric, at)
+            assert figure.locator(".evo-explorer-said").inner_text().startswith(explorer.selection(data, metric, at))
+
+
+def same(svg, data, metric, at):
+    """One picture, drawn here and there: the same marks at the same places, but for a rounded tenth of a pixel."""
+    wanted = explorer.svg(data, metric, at)
+    assert svg.get_attribute("aria-label") == explorer.said(data, metric, at)
+    marks = [(tag, attributes, html.unescape(text)) for tag, attributes, text in numbers(wanted)]
+    drawn = [(tag, attributes, html.unescape(text)) for tag, attributes, text in numbers(svg.inner_html())]
+    assert [(tag, text) for tag, _, text in sorted(drawn)] == [(tag, text) for tag, _, text in sorted(marks)]
+    place = lambda found: sorted(float(x) for _, attributes, _ in found for x in attributes if re.fullmatch(r"-?[\d.]*\d[\d.]*", x))
+    assert place(drawn) == pytest.approx(place(marks), abs=0.11)
 
 
 def test_map_opens_each_chapter_by_keyboard(browser, address):
