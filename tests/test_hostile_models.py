@@ -84,7 +84,7 @@ def test_ids(door, wrong, said):
         (READS_IDS | CBOW_READS)[door](wrong)
 
 
-@pytest.mark.parametrize("door", set(READS_IDS) - {"BERT, segments", "NegativeSampling", "HuffmanTree"})
+@pytest.mark.parametrize("door", sorted(set(READS_IDS) - {"BERT, segments", "NegativeSampling", "HuffmanTree"}))
 def test_ids_may_be_int32(door):
     READS_IDS[door](IDS.masked_fill(IDS > 6, 7).int().clone().fill_(7))
 
