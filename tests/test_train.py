@@ -309,6 +309,25 @@ def test_a_run_killed_in_the_middle_resumes_to_the_same_losses(tmp_path):
     assert not list(checkpoints.glob("*/*")), "a finished run leaves its checkpoint behind"
 
 
+PLAN = dict(steps=12, lr=1e-2, seed=0, weight_decay=0.05, warmup=0.05, clip=1.0, accumulate=1, precision=None)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut short", "a flipped bit", "no checksum"])
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_again(monkeypatch, capsys, damage):
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0)
+    whole, _ = loop.train(net(), loss_fn, Batches(X, Y, size=40), PLAN, mark="damaged")
+    path = loop._checkpoint_path("damaged")  # of the last step but one
+    data = path.read_bytes()
+    if damage == "no checksum":
+        path.with_suffix(".sha256").unlink()
+    else:
+        flipped = data[:-1] + bytes([data[-1] ^ 1])
+        path.write_bytes({"empty": b"", "cut short": data[:200], "a flipped bit": flipped}[damage])
+    again, first = loop.train(net(), loss_fn, Batches(X, Y, size=40), PLAN, mark="damaged")
+    assert again.history == whole.history and len(first) == zoo.REPLAY
+    assert str(path) in capsys.readouterr().err and path.with_suffix(".damaged").exists()
+
+
 def test_two_processes_give_the_losses_of_one(tmp_path):
     path = tmp_path / "many.py"
     tests = os.path.dirname(__file__)
