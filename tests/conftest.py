@@ -1,5 +1,8 @@
 """For every suite: fast tests first, the chapters and the browser last; and what may not be skipped."""
 
+import pytest
+
+
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
@@ -15,6 +18,15 @@ def _late(item):
     if item.path.suffix == ".ipynb":
         return 2
     return 1 if "parity" in item.path.parts or item.get_closest_marker("slow") else 0
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_cut():
+    """What a test lets the time budget stop must not take the verdicts from the next one in the same process."""
+    yield
+    from evo import cuts
+
+    cuts.forget()
 
 
 def pytest_terminal_summary(terminalreporter, config):
