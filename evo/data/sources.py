@@ -8,12 +8,10 @@ A mirror (EVO_DATA) is a copy of a cache directory: `EVO_CACHE=stick evo data ge
 
 import contextlib
 import difflib
-import errno
 import hashlib
 import importlib
 import io
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +21,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+
+from evo.disk import FULL_IN_WORDS, disk_error, why
 
 
 class DataError(RuntimeError):
@@ -38,6 +38,7 @@ class Dataset:
     packages: dict  # path of the Debian package that has the same files -> its "sha256:hash"
     hashes: tuple  # accepted content hashes
     megabytes: int  # room that fetching needs
+    made_of: tuple = ()  # other data sets, where nothing is fetched
 
 
 NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
@@ -101,7 +102,42 @@ EMOJI = Dataset(
     megabytes=500,
 )
 
-DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI)}
+# GCompris' photographs, in the resource files of Debian's package.
+BACKGROUNDS = Dataset(
+    name="backgrounds",
+    about="GCompris: photographs of monuments, wildlife, the sea and music",
+    module="evo.data.wild",
+    urls={},
+    packages={
+        "g/gcompris-qt/gcompris-qt-data_3.1-2_all.deb": "sha256:e9cf06ab2105529068df73085784e835d2ff03f870d2a8091f09125d40abac9f",
+    },
+    hashes=("cc91fe25f0af2f6052e50b0c98a6904f08c6c00fe8f4483a2d66cfcfcdb92674",),
+    megabytes=250,
+)
+
+# Made here from the two above: nothing to fetch.
+WILD = Dataset(
+    name="wild",
+    about="Fashion-MNIST's garments on photographs: 40,000 + 5,000 + 10,000 pictures, 32x32",
+    module="evo.data.wild",
+    urls={},
+    packages={},
+    hashes=("4ebca2ec811d9c672460dd101d64b01ca1725a8cbb77e397098d278ccd20a1ff",),
+    megabytes=400,
+    made_of=("fashion_mnist", "backgrounds"),
+)
+WILD64 = Dataset(
+    name="wild64",
+    about="the same, larger: 16,000 + 2,000 + 4,000 pictures, 64x64",
+    module="evo.data.wild",
+    urls={},
+    packages={},
+    hashes=("a66fe6510ceb48ed588495a2dfbea9603913338be9fe1ff946b7f2f0542549ed",),
+    megabytes=600,
+    made_of=("fashion_mnist", "backgrounds"),
+)
+
+DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, WILD, WILD64)}
 
 
 # --- what a reader calls ----------------------------------------------------------------------
@@ -228,23 +264,6 @@ def check(arrays, dataset):
 
 # --- fetching ---------------------------------------------------------------------------------
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-FULL_IN_WORDS = re.compile(r"No space left on device|enough free space|Disk quota exceeded")  # of apt-get and dpkg-deb
-
-
-def disk_error(error):
-    """The OSError of a full or locked disk behind an error, or None: libraries wrap it, programs put it into words."""
-    seen = []
-    while error is not None and error not in seen:
-        if isinstance(error, OSError) and error.errno in (FULL if not seen else FULL[:3]):  # a firewall, too, says EPERM
-            return error
-        if FULL_IN_WORDS.search(str(error)):
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        seen.append(error)
-        error = error.__cause__ or error.__context__
-    return None
-
-
 def fetch(dataset):
     """Fetch under a lock, so that two processes at once download once; returns the arrays."""
     from filelock import FileLock
@@ -257,9 +276,8 @@ def fetch(dataset):
                 return read(path, dataset)  # another process was faster
             return fetch_alone(dataset, path)
     except OSError as error:
-        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
         raise DataError(
-            f"cannot write {dataset.name} to the cache {cache()} ({full}): make "
+            f"cannot write {dataset.name} to the cache {cache()} ({why(error)}): make "
             f"{dataset.megabytes} MB of room there or set EVO_CACHE to a directory that has it"
         ) from error
 
@@ -268,7 +286,7 @@ def fetch_alone(dataset, path):
     """Try the sources in order; the first whose content hash is accepted becomes the file."""
     work = path.with_name(f".{dataset.name}.work")
     reasons = []
-    for source, download in SOURCES.items():
+    for source, download in ways(dataset).items():
         shutil.rmtree(work, ignore_errors=True)  # also what a killed process left
         work.mkdir()
         try:
@@ -382,6 +400,13 @@ def locate(folder, name):
     for path in folder.rglob(name):
         return path
     raise ValueError(f"{name} is missing")
+
+
+def ways(dataset):
+    """{name of a source: function} by which this data set can be had, in the order to try them."""
+    if dataset.made_of:
+        return {" and ".join(dataset.made_of): lambda dataset, folder: [get(name) for name in dataset.made_of]}
+    return {name: way for name, way in SOURCES.items() if way is not from_official or dataset.urls}
 
 
 SOURCES = {
