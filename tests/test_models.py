@@ -8,13 +8,22 @@ from torch import nn
 from evo import look, models, objectives
 from evo.blocks import QuickGELU
 from evo.masking import random_mask
+from evo.models.alexnet import AlexNet
 from evo.models.bert import BERT, bert_base, bert_large
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
+from evo.models.convnet import GlobalAverage, conv_norm
+from evo.models.densenet import DenseNet
+from evo.models.efficientnet import EfficientNet
 from evo.models.elmo import ELMo, spell
+from evo.models.googlenet import GoogLeNet
 from evo.models.gpt import GPT, gpt2_small
+from evo.models.lenet import LeNet
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
+from evo.models.nin import NiN
+from evo.models.resnet import Bottleneck, Plain, ResNet
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer
+from evo.models.vgg import VGG
 from evo.models.vit import ViT, at_resolution, interpolate_positions, learned, sine_cosine, vit_base_patch16, with_head
 from evo.models.word2vec import CBOW, SkipGram
 
@@ -68,6 +77,35 @@ def valid(n=3):
     return (torch.arange(6) < torch.tensor([[6], [4], [2]]))[:n]
 
 
+def small_convnets():
+    """One of each, for pictures of 32 x 32; dropout off, so that equal inputs give equal outputs."""
+    stem = lambda width: conv_norm(3, width, 3, 2)
+    return {
+        "lenet": lambda: LeNet(3, 32, 5),
+        "alexnet": lambda: without_dropout(AlexNet(3, 5, (4, 8, 8, 8, 4), 16, (5, 2, 2), places=1)),
+        "vgg": lambda: without_dropout(VGG([(1, 4), (2, 8)], 3, 5, width=16, places=2)),
+        "vgg with batch norm and means": lambda: VGG([(1, 4), (2, 8)], 3, 5, norm=True, summary=GlobalAverage()),
+        "nin": lambda: NiN(3, 5, (4, 8, 8), (5, 2, 2), dropout=0),
+        "googlenet": lambda: without_dropout(GoogLeNet(3, 5, [(2, (2, 4), (2, 2), 2), 3, (4, (2, 4), (2, 2), 2)], stem(4), inputs=4)),
+        "resnet": lambda: ResNet((1, 2), (4, 8), 3, 5, stem=stem(4)),
+        "resnet with bottlenecks": lambda: ResNet((1, 2), (4, 8), 3, 5, Bottleneck, stem(4)),
+        "plain net": lambda: ResNet((1, 2), (4, 8), 3, 5, Plain, stem(4)),
+        "densenet": lambda: DenseNet((2, 2), 4, 8, 3, 5, stem=stem(8)),
+        "efficientnet": lambda: without_dropout(EfficientNet(1, 1, 3, 5, [(1, 3, 1, 8, 1), (2, 5, 2, 8, 2)], (8, 2), last=16)),
+    }
+
+
+def without_dropout(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+def photos(n):
+    return torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(n))
+
+
 MODELS = {
     "vit": (lambda: ViT(**SMALL, classes=10), lambda n: (images(n),), (10,)),
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
@@ -85,12 +123,13 @@ MODELS = {
              lambda n: (images(n), tokens(n)), None),
     "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
                                lambda n: (images(n), tokens(n)), None),
+    **{name: (build, lambda n: (photos(n),), (5,)) for name, build in small_convnets().items()},
 }
 
 
 # every file, and the protocol of evo.models
 
-NO_MODEL = {"weights": "published weights under our names"}
+NO_MODEL = {"weights": "published weights under our names", "convnet": "what convolutional networks share"}
 OTHERWISE = {
     "word2vec": "a table of vectors, one a word: `hidden` looks them up, and nothing stands above them",
     "clip": "two towers, each with features and dim of its own; encode_image and encode_text lead into one space",
@@ -196,9 +235,15 @@ def test_equal_seeds_give_equal_bits(case):
     assert all(torch.equal(a, b) for a, b in zip(*losses))
 
 
+def normed(model):
+    """Whether batch norm makes an example's answer depend on the others in training."""
+    return any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
 def test_batch_size_does_not_matter(case):
     build, inputs, shape = case
     model, whole = build(), inputs(3)
+    model.train(not normed(model))
     one = model(*(t[:1] for t in whole))
     many = model(*whole)
     torch.testing.assert_close(one, many[:1, :1] if shape is None else many[:1], atol=1e-5, rtol=1e-5)
@@ -207,7 +252,7 @@ def test_batch_size_does_not_matter(case):
 def test_training_mode_changes_nothing(case):
     build, inputs, _ = case
     model = build()
-    assert torch.equal(model.train()(*inputs(3)), model.eval()(*inputs(3)))
+    assert torch.equal(model.train()(*inputs(3)), model.eval()(*inputs(3))) != normed(model)
 
 
 def test_bfloat16_autocast(case):

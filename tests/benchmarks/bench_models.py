@@ -1,6 +1,6 @@
-"""One training step of ViT, MAE, GPT and BERT against timm and transformers: same sizes, same data, one process.
+"""One training step of ResNet, ViT, MAE, GPT and BERT against torchvision, timm and transformers: same sizes, same data, one process.
 
-    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41] [--only vit mae gpt gpt_fused bert bert_hidden]
+    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41] [--only resnet vit mae gpt gpt_fused bert bert_hidden]
 
 A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
 other first, and the ratio is the median over these pairs, because machines change their speed from one minute to the
@@ -24,6 +24,7 @@ from evo.masking import bert_mask, random_mask
 from evo.models.bert import BERT
 from evo.models.gpt import GPT
 from evo.models.mae import MAE
+from evo.models.resnet import resnet18
 from evo.models.vit import ViT, sine_cosine
 from evo.objectives import masked_cross_entropy, masked_regression, next_token
 
@@ -39,6 +40,14 @@ def vit():
     theirs = timm.models.vision_transformer.VisionTransformer(
         img_size=64, patch_size=8, num_classes=10, embed_dim=192, depth=6, num_heads=3)
     return [(model, lambda model=model: F.cross_entropy(model(images), labels)) for model in (ours, theirs)]
+
+
+def resnet():
+    """torchvision's resnet18, classification."""
+    import torchvision
+    images, labels = torch.randn(32, 3, 64, 64), torch.randint(10, (32,))
+    sides = resnet18(classes=10), torchvision.models.resnet18(num_classes=10)
+    return [(model, lambda model=model: F.cross_entropy(model(images), labels)) for model in sides]
 
 
 def mae():
@@ -101,7 +110,7 @@ def bert_hidden():
     return bert(everywhere=False)
 
 
-BENCHMARKS = {"vit": vit, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden}
+BENCHMARKS = {"resnet": resnet, "vit": vit, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden}
 
 
 def make_step(model, loss):
