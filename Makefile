@@ -4,9 +4,13 @@ define HELP
 make book             the website, in _build/html       make serve     look at it
 make test             everything CI checks              make lint      only ruff
 make chapter C=mae    run one chapter in place          make zoo C=mae   retrain and record its models
+make new C=words/gpt  lay out a new chapter             make readme    renew README's picture and its table of chapters
 make audit            make recorded results anew, the longest unaudited first (MINUTES=30)
 make bench            speed, as ratios against peers    make colab     a chapter in an imitation of Colab
 make repository URL=https://github.com/you/evo-book     make lock      renew requirements.txt
+make clean            remove what was built             make help      this
+
+The first one that needs it installs .venv: 5.6 GB on Linux, most of it CUDA; with CPU=1 (as in: make book CPU=1) 1.9 GB.
 endef
 export HELP
 
@@ -16,8 +20,11 @@ BIN     := .venv/bin
 PY      := $(BIN)/python
 READY   := .venv/.installed
 WORKERS ?= 2
+CPU     ?=# CPU=1: the first installation takes PyTorch's own builds without CUDA
+CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+CUDA    := ^(nvidia-|cuda-|triton==)
 
-.PHONY: help book serve test lint chapter zoo audit bench colab repository lock clean
+.PHONY: help book serve test lint chapter new readme zoo audit bench colab repository lock clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -29,8 +36,7 @@ book: $(READY)
 
 serve: $(READY)
 	@test -f _build/html/index.html || $(PY) book/_ext/build.py
-	@echo "http://localhost:8000 shows the book; Ctrl-C ends"
-	@$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+	@$(PY) book/_ext/serve.py
 
 # fast things first: style, the website's own check, then all tests; the chapters and the browser come last
 test: lint book
@@ -41,14 +47,25 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 
 # what is missing is said before anything is installed
-ifneq ($(filter chapter zoo,$(MAKECMDGOALS)),)
+ifneq ($(filter chapter zoo new,$(MAKECMDGOALS)),)
 ifeq ($(C),)
-$(error name a chapter, as in: make $(firstword $(MAKECMDGOALS)) C=mae)
+$(error name a chapter, as in: make $(firstword $(MAKECMDGOALS)) C=$(if $(filter new,$(MAKECMDGOALS)),words/gpt,mae))
+endif
+endif
+ifneq ($(filter repository,$(MAKECMDGOALS)),)
+ifeq ($(URL),)
+$(error name the address, as in: make repository URL=https://github.com/you/evo-book)
 endif
 endif
 
 chapter: $(READY)
 	@$(PY) book/_ext/execute.py $(C)
+
+new: $(READY)
+	@$(PY) book/_ext/new.py $(C)
+
+readme: $(READY)
+	@$(PY) book/_ext/readme.py
 
 zoo: $(READY)
 	@$(BIN)/evo zoo record --anew $(C)
@@ -64,8 +81,8 @@ colab: $(READY)
 	@$(PY) tests/colab/run.py $(C)
 
 repository: $(READY)
-	@test -n "$(URL)" || { echo "name the address, as in: make repository URL=https://github.com/you/evo-book"; exit 2; }
 	@$(PY) book/_ext/repository.py "$(URL)"
+	@$(PY) book/_ext/readme.py
 	@touch $(READY)  # the address in pyproject.toml is no reason to install everything again
 
 lock: $(READY)
@@ -85,12 +102,16 @@ $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: https://www.python.org/downloads"; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv .venv || { echo "Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
 	@$(PY) -c "import sys; sys.exit(sys.prefix == sys.base_prefix)" || { echo ".venv is no virtual environment: rm -rf .venv"; exit 1; }
-	@echo "installing requirements.txt into .venv (about 3 GB, once)"
+	@echo "installing requirements.txt into .venv, once ($(if $(CPU),1.9 GB,5.6 GB on Linux; with CPU=1 it is 1.9 GB))"
+	@grep -Ev '^#$(if $(CPU),|$(CUDA)|^torch(vision)?==)' requirements.txt > .venv/lock.txt
+	@grep -E '^torch(vision)?==' requirements.txt > .venv/torch.txt
 	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
 	index="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}"; \
 	$(PY) -m pip install -q "$$(grep '^uv==' requirements.txt)" && \
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --python $(PY) --no-deps -r requirements.txt || \
-	$(PY) -m pip install -q --no-deps -r requirements.txt
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --python $(PY) --no-deps -r .venv/lock.txt || \
+	$(PY) -m pip install -q --no-deps -r .venv/lock.txt
+	@$(if $(CPU),PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= $(PY) -m pip install -q --no-deps --index-url $(CPU_INDEX) -r .venv/torch.txt || \
+	{ echo "$(CPU_INDEX) has no $$(tr '\n' ' ' < .venv/torch.txt)for this machine or is out of reach: make it without CPU=1"; exit 1; })
 	@$(BIN)/uv pip install -q --python $(PY) --no-deps --no-build-isolation --editable . || \
 	PIP_FIND_LINKS= $(PY) -m pip install -q --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -3,7 +3,7 @@
     evo data get NAME... | --all      prepare data sets, so that everything works offline
     evo data list | verify
     evo data hash NAME                its content hash, as in evo.data.sources
-    evo run CHAPTER [--train always] [--devices 8]
+    evo run CHAPTER [--train always] [--devices 8]      figures and what was trained: in the folder evo-run/CHAPTER
     evo zoo list | stale | why NAME... | verify | audit | restamp | record
     evo doctor
 """
@@ -23,23 +23,29 @@ import tempfile
 import tokenize
 from pathlib import Path
 
-MODES = ("zoo", "record", "always", "restamp", "verify", "audit")  # see evo.zoo
+from evo import settings
+from evo.disk import FULL, disk_error, is_full, why
+from evo.settings import MODES
+
 VERIFIED = re.compile(r"(?:evo: )?(\S+): verified")  # what fit and study say in verify mode
+READERS = ("IPython", "gensim", "transformers")  # what the extra "read" brings
 RUN_ANYWAY = r"\s*%%(time|capture|prun)\b.*"  # what stands below these magics is Python
 SHOW = '''\
 import os as _os, sys as _sys, warnings as _warnings
 _sys.path[:] = [{folder!r}, *(p for p in _sys.path if _os.path.realpath(p) != _os.path.dirname(_os.path.realpath(__file__)))]
 _warnings.filterwarnings("ignore", message=".*non-interactive.*")  # plt.show() has no window here
-_os.environ.setdefault("MPLBACKEND", "Agg")
-if _os.environ.get("RANK", "0") != "0":  # one process speaks
+if _os.environ.get("RANK", "0") != "0":  # one process speaks and draws
     _sys.stdout = open(_os.devnull, "w", encoding="utf-8")
+    _os.environ["MPLBACKEND"] = "Agg"
 
 
 def _broken_pipe(kind, error, trace):
-    """Whoever read the output has gone, as in `evo run mae | head`: stop without a word."""
-    if not issubclass(kind, BrokenPipeError):
-        return _sys.__excepthook__(kind, error, trace)
-    _os.dup2(_os.open(_os.devnull, _os.O_WRONLY), 1)
+    """Whoever read the output has gone, as in `evo run mae | head`: stop without a word. A full disk is called so."""
+    if issubclass(kind, BrokenPipeError):
+        return _os.dup2(_os.open(_os.devnull, _os.O_WRONLY), 1)
+    _sys.__excepthook__(kind, error, trace)
+    if getattr(error, "errno", None) in {full!r}:
+        print("evo: the disk is full:", error.filename or "where the output goes", file=_sys.stderr)
 
 
 _sys.excepthook = _broken_pipe
@@ -99,7 +105,7 @@ def _plain(object):
 
 def display(*objects, **options):
     for object in objects:
-        if object is not None:
+        if object is not None and type(object).__module__ != "matplotlib.figure":  # figures are saved
             print(_plain(object))
 
 
@@ -119,11 +125,13 @@ class Failure(Exception):
 
 
 def book():
-    """The folder of the chapters: in the current directory or its parents, or beside the package."""
-    here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).parents[1]):
+    """The folder of the chapters: in the current directory or its parents, beside the package, or inside the installed one."""
+    here, package = Path.cwd(), Path(__file__).parent
+    for folder in (here, *here.parents, package.parent):
         if (folder / "book").is_dir() and (folder / "evo" / "__main__.py").is_file():
             return folder / "book"
+    if (package / "chapters").is_dir():
+        return package / "chapters"
     raise Failure("no chapters here: run this inside a clone of the repository, or name a notebook's file")
 
 
@@ -161,7 +169,7 @@ def script(path):
         raise Failure(f"{path} is no notebook of format 4: open it in Jupyter and save it") from error
     except OSError as error:
         raise Failure(f"{path} cannot be read: {error.strerror}") from error
-    future, parts = [], [SHOW.replace("{folder!r}", repr(str(path.parent)))]
+    future, parts = [], [SHOW.replace("{folder!r}", repr(str(path.parent))).replace("{full!r}", repr(FULL))]
     for number, source in enumerate(sources, 1):
         try:
             code = _plain_python(source)
@@ -239,8 +247,12 @@ def _awaited(source, name):
         return f"import asyncio as _asyncio\n_asyncio.run(eval(compile({source!r}, {name!r}, 'exec', flags={flag}), globals()))"
 
 
-def run(path, train="zoo", devices=1, seen=None):
-    """Run a chapter as a script, under torchrun for several devices. Returns its exit status."""
+def run(path, train="zoo", devices=1, seen=None, out=None):
+    """Run a chapter as a script, under torchrun for several devices. Returns its exit status.
+
+    out: the folder for its figures and, where it trains, for what it makes; without one, figures are not drawn and
+    what is made goes where evo.zoo says.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"evo-run-{path.stem}.py"  # with a hyphen it can never be taken for a module
         file.write_text(script(path), encoding="utf-8")
@@ -248,16 +260,40 @@ def run(path, train="zoo", devices=1, seen=None):
         if devices > 1:
             command += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(devices)]
         environment = {**os.environ, "EVO_TRAIN": train, "MPLBACKEND": "Agg", "PYTHONUTF8": "1"}
+        if out:
+            environment.update(MPLBACKEND="module://evo.saved", EVO_FIGURES=str(out))
+        if out and train not in ("zoo", "verify"):
+            environment.setdefault("EVO_STAGE", str(out / "zoo"))
         environment.setdefault("PYTHONUNBUFFERED", "1")
         if devices > 1:
             environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // devices)))
         pipe = None if seen is None else subprocess.PIPE
         text = {} if pipe is None else {"encoding": "utf-8", "errors": "replace"}
-        process = subprocess.Popen([*command, str(file)], cwd=path.parent, env=environment, stderr=pipe, **text)
+        home = out if out and (Path(__file__).parent / "chapters") in path.parents else path.parent  # an installed package stays as it is
+        process = subprocess.Popen([*command, str(file)], cwd=home, env=environment, stderr=pipe, **text)
         for line in process.stderr or ():
             print(line, end="", file=sys.stderr)
             seen += VERIFIED.findall(line)
         return process.wait()
+
+
+def lacking(path):
+    """What a chapter imports that is not installed, as the lines that install it."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    body = ast.parse(script(path)).body
+    names = {alias.name.split(".")[0] for node in body if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module.split(".")[0] for node in body if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    gone = sorted(name for name in names & {"d2l", *READERS} if importlib.util.find_spec(name) is None)
+    if not gone:
+        return None
+    try:
+        url = next(v.split(", ")[1] for v in metadata("evo-book").get_all("Project-URL", ()) if v.startswith("Repository, "))
+        extra = f'"evo-book[read] @ git+{url}"'
+    except (PackageNotFoundError, StopIteration):
+        extra = " ".join(name for name in gone if name != "d2l")
+    lines = [f"pip install {extra}"] * (gone != ["d2l"]) + ["pip install --no-deps d2l==1.0.3"] * ("d2l" in gone)
+    return f"{path.stem} needs {' and '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not here: {' && '.join(lines)}"
 
 
 def check_devices(count):
@@ -278,11 +314,25 @@ def check_devices(count):
 
 
 def run_command(options):
-    if options.train not in MODES:
-        raise Failure(f"EVO_TRAIN={options.train!r}: {meant(options.train, MODES)}choose one of {', '.join(MODES)}")
     path = find(options.chapter)
     check_devices(options.devices)
-    return run(path, options.train, options.devices)
+    if problem := lacking(path):
+        raise Failure(problem)
+    out = (Path(options.out) if options.out else Path("evo-run") / path.stem).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("figure-*.png"):
+        old.unlink()
+    status = run(path, options.train, options.devices, out=out)
+    drawn, kept = len(list(out.glob("figure-*.png"))), sorted((out / "zoo").glob("*.json"))
+    if drawn:
+        print(f"evo: {drawn} figure{'s' * (drawn > 1)} in {out}", file=sys.stderr)
+    if kept:
+        print(f"evo: what was trained ({len(kept)} entries) is in {out / 'zoo'}; the book's zoo is as it was. "
+              f"EVO_STAGE={out / 'zoo'} uses them; in a clone, `evo zoo record` writes into the zoo", file=sys.stderr)
+    for folder in (out / "zoo", out, Path("evo-run")):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    return status
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -443,7 +493,18 @@ class Parser(argparse.ArgumentParser):
         if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             suggestion = meant(wrong[1], re.findall(r"[\w-]+", wrong[2]))
             message = message.replace("(choose from", f"({suggestion}choose from")
+        if wrong := re.match(r"unrecognized arguments: (--[\w-]+)", message):
+            message = f"{message} {meant(wrong[1], _options(self))}".rstrip()
         super().error(message)
+
+
+def _options(parser):
+    """All options of a parser and of the commands below it."""
+    for action in parser._actions:
+        yield from (word for word in action.option_strings if word.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _options(below)
 
 
 def _version():
@@ -470,7 +531,8 @@ def parser():
 
     one = commands.add_parser("run", help="run a chapter as a script")
     one.add_argument("chapter", metavar="CHAPTER", help="its name, as in `evo run mae`, or a notebook's path")
-    one.add_argument("--train", choices=MODES, default=os.environ.get("EVO_TRAIN", "zoo"), help="EVO_TRAIN, see evo.zoo")
+    one.add_argument("--train", choices=MODES, default=os.environ.get("EVO_TRAIN") or "zoo", help="EVO_TRAIN, see evo.zoo")
+    one.add_argument("--out", metavar="FOLDER", help="for figures and what was trained (default evo-run/CHAPTER)")
     one.add_argument("--devices", type=int, default=1, metavar="N", help="processes under torchrun, one a GPU")
 
     zoo_options(commands.add_parser("zoo", help="trained weights and recorded studies"))
@@ -488,14 +550,22 @@ def main(arguments=None):
     except BrokenPipeError:  # whoever read the output has gone, as in `evo zoo list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell says of a program that ended so
+    except OSError as error:
+        if not (disk := disk_error(error)):
+            raise
+        print(f"evo: {why(disk)}: {disk.filename or 'where the output goes'}", file=sys.stderr)
+        if is_full(error) and not error.filename:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed once more
+        return 2
 
 
 def _obey(arguments):
-    options = parser().parse_args(arguments)
-    command = {"data": data_command, "run": run_command, "zoo": zoo_command, "doctor": doctor_command}[options.command]
     try:
+        options = parser().parse_args(arguments)
+        settings.check()
+        command = {"data": data_command, "run": run_command, "zoo": zoo_command, "doctor": doctor_command}[options.command]
         return command(options)
-    except Failure as error:
+    except (Failure, settings.SettingError) as error:
         print(f"evo: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

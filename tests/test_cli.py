@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -47,11 +48,89 @@ def notebook(tmp_path):
     return write
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """`evo run` keeps its figures in the current folder: never in the repository."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
 def test_a_notebook_runs_as_a_script(notebook, capfd):
-    assert cli.main(["run", str(notebook(FIRST, DEFINITIONS, SHOWS, FIGURE)), "--train", "verify"]) == 0
+    assert cli.main(["run", str(notebook(FIRST, DEFINITIONS, SHOWS)), "--train", "verify"]) == 0
     out, err = capfd.readouterr()
     assert out.splitlines() == ["**bold**", "def naïve(x):", "    return x + 1  # a comment", "", "(2, 'verify')"]
-    assert err == ""
+    assert err == "" and list(Path.cwd().iterdir()) == [], "no empty folder stays"
+
+
+def test_a_script_saves_its_figures_and_says_where(notebook, capfd):
+    path = notebook(FIGURE, "fig, axes = plt.subplots(2)\nplt.figure()\nplt.show()\nfig")
+    folder = Path("evo-run") / path.stem
+    for _ in range(2):
+        assert cli.main(["run", str(path)]) == 0
+        out, err = capfd.readouterr()
+        assert out.splitlines() == [f"(figure: figure-0{i}.png)" for i in (1, 2, 3)]
+        assert err == f"evo: 3 figures in {folder.resolve()}\n"
+        assert [file.name for file in sorted(folder.iterdir())] == [f"figure-0{i}.png" for i in (1, 2, 3)]
+        assert all(file.read_bytes().startswith(b"\x89PNG") for file in folder.iterdir())
+        (folder / "figure-09.png").write_text("of an earlier run")
+    assert cli.main(["run", str(path), "--out", "elsewhere"]) == 0
+    assert len(list(Path("elsewhere").iterdir())) == 3
+
+
+TRAINS = """\
+import torch
+from torch import nn
+from evo import zoo
+from evo.train import Batches, fit, study
+
+def loss_fn(model, x):
+    return model(x).square().mean()
+
+def trial(seed, width):
+    return {"width": 2 * width}
+
+torch.manual_seed(0)
+run = fit(nn.Linear(4, 4), loss_fn, Batches(torch.randn(8, 4), size=4), steps=4, lr=.1, name="cli-toy")
+study(trial, {"width": [1]}, name="cli-toy-study", seeds=(0,))
+run.origin, zoo.shapes("cli-toy")["weight"], round(zoo.seconds("cli-toy-study"))
+"""
+
+
+@pytest.mark.parametrize("mode", ["always", "record"])
+def test_what_a_script_trains_is_kept_beside_its_figures_never_in_the_zoo(notebook, capfd, mode):
+    before = {path.name: path.stat().st_mtime_ns for path in zoo.FOLDER.iterdir()}
+    path = notebook(TRAINS)
+    assert cli.main(["run", str(path), "--train", mode]) == 0
+    out, err = capfd.readouterr()
+    kept = (Path("evo-run") / path.stem / "zoo").resolve()
+    assert out.strip() == "('trained', (4, 4), 0)"
+    assert f"what was trained (2 entries) is in {kept}" in err and "the book's zoo is as it was" in err
+    assert sorted(f.name for f in kept.iterdir()) == ["cli-toy-study.json", "cli-toy.json", "cli-toy.safetensors"]
+    assert {path.name: path.stat().st_mtime_ns for path in zoo.FOLDER.iterdir()} == before
+    done = subprocess.run([sys.executable, "-m", "evo", "run", str(path)], env={**os.environ, "EVO_STAGE": str(kept)}, capture_output=True)
+    assert done.stdout.decode().startswith("('zoo', (4, 4), 0)"), "EVO_STAGE uses them again"
+
+
+def test_what_a_chapter_needs_and_lacks_is_said_with_the_lines_that_install_it(notebook, monkeypatch, capsys):
+    there = cli.importlib.util.find_spec
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None if name in ("d2l", "gensim") else there(name))
+    monkeypatch.setattr(cli, "run", lambda *a, **k: 0)
+    assert cli.main(["run", str(notebook("from d2l import torch as d2l\nimport gensim.models", "import torch"))]) == 2
+    err = capsys.readouterr().err
+    assert 'pip install "evo-book[read] @ git+https://' in err and "pip install --no-deps d2l==1.0.3" in err and err.count("\n") == 1
+    assert cli.main(["run", str(notebook("import torch", "def f():\n    import gensim"))]) == 0
+
+
+def test_an_installed_package_has_its_chapters(tmp_path, monkeypatch):
+    """Outside of a clone: those inside the package. tests/test_install.py makes a wheel."""
+    package = tmp_path / "site-packages" / "evo"
+    (package / "chapters" / "part").mkdir(parents=True)
+    (package / "chapters" / "part" / "toy.ipynb").write_text("{}")
+    monkeypatch.setattr(cli, "__file__", str(package / "__main__.py"))
+    assert list(cli.chapters()) == ["toy"]
+    (package / "chapters").rename(package / "nothing")
+    with pytest.raises(cli.Failure, match="inside a clone"):
+        cli.chapters()
 
 
 def test_an_error_in_a_cell_is_the_status_of_the_command(notebook, capfd):
@@ -157,7 +236,36 @@ def test_a_pipe_that_closes_ends_a_script_without_a_word(notebook):
     assert done.stdout == "0\n" and done.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", ["zoo list", "data list", "--help", "doctor"])
+@pytest.mark.parametrize("name, value, says", [
+    ("EVO_BUDGET", "-3", "EVO_BUDGET='-3' must be a number of seconds above 0, or inf"),
+    ("EVO_TRAIN", "alwys", "did you mean always? choose one of zoo, record"),
+    ("EVO_TRIAN", "always", "EVO_TRIAN is no setting of evo; did you mean EVO_TRAIN?"),
+])  # fmt: skip
+@pytest.mark.parametrize("arguments", ["run mae", "zoo list", "data list"])
+def test_a_wrong_setting_is_said_at_the_door(arguments, name, value, says, monkeypatch, capsys):
+    monkeypatch.setenv(name, value)
+    assert cli.main(arguments.split()) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.startswith("evo: ") and err.count("\n") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", ["zoo list", "data list"])
+def test_a_full_disk_is_called_so(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "evo", *arguments.split()], stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 2 and done.stderr == "evo: the disk is full: where the output goes\n"
+
+
+def test_a_full_disk_ends_a_script_with_its_name(notebook):
+    path = notebook("open('/dev/full', 'w').write('x' * 100_000)") if os.path.exists("/dev/full") else pytest.skip("no such device")
+    done = subprocess.run([sys.executable, "-m", "evo", "run", str(path)], stderr=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("evo: the disk is full: ")
+
+
+@pytest.mark.parametrize("arguments", [
+    "zoo list", "zoo stale", "zoo why mae-fashion", "zoo audit --plan", "data list", "--help", "zoo --help", "--version", "doctor",
+])
 def test_a_closed_pipe_is_no_error(arguments):
     reader, writer = os.pipe()
     os.close(reader)
@@ -210,6 +318,8 @@ def test_version(capsys):
         (["data", "verfy"], "did you mean verify?"),
         (["zoo", "lst"], "did you mean list?"),
         (["run", "mae", "--train", "recrod"], "did you mean record?"),
+        (["rnu"], "did you mean run?"),
+        (["run", "mae", "--trian", "always"], "did you mean --train?"),
     ],
 )
 def test_a_mistyped_command_gets_a_suggestion(arguments, says, capsys):
@@ -236,6 +346,8 @@ def test_the_hash_of_a_data_set(capsys, monkeypatch):
         (["data", "get", "fashon_mnist"], "did you mean fashion_mnist? "),
         (["run", "no-such-chapter"], "the chapters are: "),
         (["run", "no-such-file.ipynb"], "there is no file no-such-file.ipynb"),
+        (["zoo", "record", "--only", "mae-fashon"], "did you mean mae-fashion?"),
+        (["zoo", "why", "mae-fashon"], "did you mean mae-fashion?"),
         (["zoo", "record", "no-such-chapter"], "no chapter named 'no-such-chapter'"),
         (["data", "get", "no-such-data"], "choose one of "),
         (["data", "get"], "say --all"),

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -65,22 +67,47 @@ def test_a_failing_cell_is_shown_and_nothing_is_written(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
 
 
-def test_the_first_cell_installs_on_colab_only():
-    """Elsewhere it must not even look like an installation: the magic stands under the condition."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    code = TransformerManager().transform_cell(execute.first_cell(URL))
+def run_first_cell(monkeypatch, **modules):
+    """Run it as a notebook would, with `modules` in place (None: missing); returns the magics that it called."""
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name.replace("_", "."), module)
     calls = []
     shell = type("Shell", (), {"run_line_magic": lambda self, *a: calls.append(a)})()
-    exec(code, {"get_ipython": lambda: shell})
-    assert calls == []
-    sys.modules["google.colab"] = sys
-    try:
-        exec(code, {"get_ipython": lambda: shell})
-    finally:
-        del sys.modules["google.colab"]
+    exec(TransformerManager().transform_cell(execute.first_cell(URL)), {"get_ipython": lambda: shell})
+    return calls
+
+
+def test_the_first_cell_does_nothing_where_the_package_is(monkeypatch):
+    """It must not even look like an installation: the magic stands under the condition."""
+    assert run_first_cell(monkeypatch) == []
+
+
+def test_the_first_cell_installs_on_colab(monkeypatch):
+    calls = run_first_cell(monkeypatch, google_colab=sys)
     assert [name for name, _ in calls] == ["pip", "pip"]
     assert f"--no-deps git+{URL} d2l==1.0.3" in calls[0][1]
+
+
+@pytest.mark.parametrize("other", [None, "an odometry library of the same name"])
+def test_the_first_cell_says_how_to_install_where_the_package_is_missing(monkeypatch, tmp_path, other):
+    """A notebook downloaded into a Jupyter without the package: lines to copy, before anything else fails."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evo"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()])
+    if other:
+        (tmp_path / "evo").mkdir()
+        (tmp_path / "evo" / "__init__.py").write_text(f"about = {other!r}")
+    with pytest.raises(ModuleNotFoundError) as told:
+        run_first_cell(monkeypatch)
+    lines = str(told.value).splitlines()
+    assert lines[1:3] == [f'%pip install "evo-book[read] @ git+{URL}"', "%pip install --no-deps d2l==1.0.3"]
+
+
+def test_the_lines_of_the_first_cell_are_lines_of_the_readme():
+    url = execute.repository_url()
+    assert f'pip install "evo-book[read] @ git+{url}"' in (ROOT / "README.md").read_text()
+    assert "read" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def test_what_a_check_denies_ends_the_run_with_its_cell(tmp_path, monkeypatch, capsys):

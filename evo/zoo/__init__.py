@@ -7,18 +7,22 @@ call that made them. Nothing is ever unpickled.
 EVO_TRAIN says what a chapter does with its entries:
 
     zoo     (default) load what matches; train what does not, within EVO_BUDGET seconds
-    record  load what matches; train the rest to the end and write it here
-    always  train everything to the end and write it here
+    record  load what matches; train the rest to the end and write it
+    always  train everything to the end and write it
     verify  replay the first and last steps of every entry, score it again, and fail on any difference
     audit   make what EVO_AUDIT names anew from nothing, compare, and write the date; load the rest
     restamp as verify, for code that computes the same in other words: also recompute a whole row of every study, and
             renew the fingerprints if the whole chapter passes
+
+What is written goes here in a clone of the repository; into EVO_STAGE, where that names a folder; and into the cache
+where the package is installed: an installed zoo stays as it came.
 """
 import hashlib
 import json
 import os
 import platform
 import re
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -26,8 +30,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from evo import settings
+from evo.disk import write_bytes  # noqa: F401 (as zoo.write_bytes it also writes checkpoints)
+from evo.settings import MODES
+
+settings.check()  # here, before a chapter has done anything
 FOLDER = Path(__file__).parent
-MODES = ("zoo", "record", "always", "restamp", "verify", "audit")
+CLONE = (FOLDER.parents[1] / "book").is_dir()  # the chapters' repository, not an installed package
 PROVING = ("restamp", "verify", "audit")
 MAX_BYTES = 4_000_000
 REPLAY = 3  # steps
@@ -39,7 +48,7 @@ class ZooError(RuntimeError):
 
 def mode(name=None):
     """EVO_TRAIN; where EVO_ONLY names one entry, the others are only loaded."""
-    mode = os.environ.get("EVO_TRAIN", "zoo")
+    mode = os.environ.get("EVO_TRAIN") or "zoo"
     if mode not in MODES:
         raise ValueError(f"EVO_TRAIN={mode!r} is not one of {', '.join(MODES)}")
     return "zoo" if name and os.environ.get("EVO_ONLY", name) != name else mode
@@ -55,7 +64,7 @@ def read(name):
 
     While entries are made (EVO_TRAIN=record or always) a damaged one counts as absent: it will be written anew.
     """
-    path = next((p for p in (_stage(name), FOLDER / f"{name}.json") if p and p.exists()), None)
+    path = next(_there(f"{name}.json"), None)
     if path is None:
         return None
     try:
@@ -78,8 +87,13 @@ def check_name(name, model=None):
         size = sum(t.numel() * (2 if t.is_floating_point() else t.element_size()) for t in weights_of(model).values())
         if size > MAX_BYTES:
             raise ZooError(f"{name}: {size / 1e6:.1f} MB of weights, {MAX_BYTES / 1e6:.0f} MB allowed: use a smaller model")
-    if not (FOLDER.is_dir() and os.access(FOLDER, os.W_OK)):
-        raise ZooError(f"{FOLDER} cannot be written, so {name} could not be kept: work in a clone of the repository")
+    folder = _target()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        pass
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ZooError(f"{folder} cannot be written, so {name} could not be kept: make it writable, or set EVO_STAGE to a folder")
 
 
 def write(name, record, model=None):
@@ -88,44 +102,48 @@ def write(name, record, model=None):
     record = {**record, "made": {**origin(), **record.get("made", {})}}
     if model is not None:
         data = save({k: _half(t) for k, t in weights_of(model).items()})
-        path = FOLDER / f"{name}.safetensors"
+        path = _target() / f"{name}.safetensors"
         write_bytes(path, data)
         record["sha256"] = _sha256(path)
         load(name, record, model)
     record["checksum"] = _checksum(record)
     text = json.dumps(record, indent=1, sort_keys=True)
     text = re.sub(r"\[\s+([-\d.e,\s]+?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)  # numbers side by side
-    write_bytes(_stage(name) or FOLDER / f"{name}.json", (text + "\n").encode())
+    write_bytes(_target() / f"{name}.json", (text + "\n").encode())
+    if _target() != FOLDER and mode() in ("record", "always"):
+        print(f"evo: {name} is kept in {_target()}", file=sys.stderr)
 
 
-def write_bytes(path, data):
-    """Written aside, flushed to the disk and renamed: whoever reads sees the old file or the whole new one."""
-    partial = path.with_name(path.name + ".tmp")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+def _stage():
+    """Where entries are written instead of the zoo, and looked for first: EVO_STAGE, or the cache of an installed package."""
+    if folder := os.environ.get("EVO_STAGE"):
+        return Path(folder)
+    return None if CLONE or mode() in ("zoo", "verify") else cache() / "zoo"
 
 
-def _stage(name):
-    """Where records wait until their whole chapter has passed, if somebody asked for that (EVO_STAGE)."""
-    folder = os.environ.get("EVO_STAGE")
-    return Path(folder) / f"{name}.json" if folder else None
+def _target():
+    return _stage() or FOLDER
+
+
+def _there(file):
+    """The paths at which this file of an entry is, the one to be preferred first."""
+    return (folder / file for folder in (_stage(), FOLDER) if folder and (folder / file).exists())
 
 
 def cache():
     """The folder for what can be made again: EVO_CACHE, or ~/.cache/evo."""
-    return Path(os.environ.get("EVO_CACHE") or "~/.cache/evo").expanduser()
+    return Path(os.environ.get("EVO_CACHE", "").strip() or "~/.cache/evo").expanduser()
 
 
 def load(name, record, model):
     """Load an entry's weights into `model`. Raises ZooError if the file was altered or does not fit."""
     path = FOLDER / f"{name}.safetensors"
-    if not path.exists():
+    found = list(_there(path.name))
+    if not found:
         raise ZooError(f"{path.name} is missing: restore it with git, or make it anew with EVO_TRAIN=record")
-    if _sha256(path) != record["sha256"]:
-        raise ZooError(f"{path.name} was altered: restore it with git, or make it anew with EVO_TRAIN=record")
+    path = next((p for p in found if _sha256(p) == record["sha256"]), None)
+    if path is None:
+        raise ZooError(f"{found[0].name} was altered: restore it with git, or make it anew with EVO_TRAIN=record")
     with safe_open(path, "pt") as file:
         tensors = {k: file.get_tensor(k) for k in file.keys()}
     own = weights_of(model)
@@ -184,7 +202,7 @@ def seconds(*names):
 
 def shapes(name):
     """Shapes of an entry's weights by name, for a chapter's card."""
-    with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
+    with safe_open(next(_there(f"{name}.safetensors"), FOLDER / f"{name}.safetensors"), "pt") as file:
         return {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}
 
 

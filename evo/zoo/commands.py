@@ -65,6 +65,7 @@ def verify(options):
 
 
 def record(options):
+    _in_a_clone("record")
     mode = "always" if options.anew or options.only else "record"
     names = options.chapters or list(command.chapters())
     if options.only:
@@ -72,7 +73,7 @@ def record(options):
 
         places = stale.chapters_of(command.chapters().values())
         if options.only not in places:
-            raise Failure(f"no chapter makes an entry named {options.only!r}")
+            raise Failure(f"no chapter makes an entry named {options.only!r} {command.meant(options.only, places)}".rstrip())
         names = [places[options.only].stem]
     with _setting(EVO_ONLY=options.only):
         _run_all(names, mode)
@@ -83,6 +84,7 @@ def restamp(options):
     """What is renewed waits in a folder of its own until its whole chapter has passed."""
     from evo import stale
 
+    _in_a_clone("restamp")
     places = stale.chapters_of(command.chapters().values())
     names = options.chapters or sorted({places[n].stem for n, parts in differences().items() if parts and n in places})
     failed = []
@@ -102,6 +104,8 @@ def restamp(options):
 def audit(options):
     from evo import stale
 
+    if not options.plan:
+        _in_a_clone("audit")
     places = stale.chapters_of(command.chapters().values())
     for name in options.names:
         _known(name)
@@ -143,6 +147,13 @@ def plan(seconds, turn=None):
             else:
                 chosen.setdefault(name, []).append(which)
     return chosen
+
+
+def _in_a_clone(action):
+    """Entries of an installed package stay as they came."""
+    if not zoo.CLONE:
+        raise Failure(f"`evo zoo {action}` writes into the zoo, which it does in a clone of the repository only; "
+                      "`evo run CHAPTER --train record` keeps what it trains in a folder")
 
 
 def _known(name):

@@ -2,8 +2,9 @@
 
     python tests/colab/run.py [CHAPTER]      # what `make colab` runs; vit, if none is named
 
-The environment .venv/colab holds exactly tests/colab/requirements.txt. The first cell finds google.colab and installs
-the package from the repository's address, which git is told to find in this clone (what is committed, that is).
+The environment .venv/colab holds exactly tests/colab/requirements.txt. There, in a Jupyter that is not Colab's and lacks the
+package, the first cell says which lines install it. On Colab it finds google.colab and installs the package from the
+repository's address, which git is told to find in this clone (what is committed, that is).
 """
 
 import os
@@ -47,6 +48,17 @@ def environment():
     subprocess.run([uv, "pip", "sync", "-q", "--python", VENV / "bin" / "python", HERE / "requirements.txt"], check=True)
 
 
+def check_elsewhere(notebook, environment):
+    """Without google.colab and without the package: the first cell stops and says how to install it."""
+    code = ("import sys, nbformat; from nbclient import NotebookClient; n = nbformat.read(sys.argv[1], 4); "
+            "n.cells = [c for c in n.cells if c.cell_type == 'code'][:1]; NotebookClient(n, kernel_name='python3').execute()")
+    done = subprocess.run([VENV / "bin" / "python", "-c", code, notebook], cwd=VENV, env=environment, capture_output=True, text=True)
+    wanted = f'%pip install "evo-book[read] @ git+{execute.repository_url()}"'
+    if done.returncode == 0 or wanted not in done.stderr:
+        sys.exit(f"make colab: where the package is missing, the first cell does not say {wanted}: {done.stderr[-1500:]}")
+    print("elsewhere, without the package, the first cell says how to install it")
+
+
 def main():
     name = sys.argv[1] if len(sys.argv) > 1 else "vit"
     notebook = execute.find(name)
@@ -64,6 +76,7 @@ def main():
         "GIT_CONFIG_VALUE_0": execute.repository_url(),
     }
     colab.pop("VIRTUAL_ENV", None)
+    check_elsewhere(notebook, {k: v for k, v in colab.items() if k != "PYTHONPATH"})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(notebook, folder))
         done = subprocess.run([VENV / "bin" / "python", "-c", RUN, copy.name], cwd=folder, env=colab, stdout=subprocess.PIPE, text=True)
