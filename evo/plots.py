@@ -1,33 +1,55 @@
 """Figures: arrays in, Axes out. Nothing here trains, loads or computes.
 
-One colour per model throughout the book (COLORS); spread over seeds is always drawn.
+One colour per model throughout the book (COLORS), chosen so that those in one figure differ for a deuteranope, too;
+spread over seeds is always drawn.
 """
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-COLORS = {
-    "chance": "#9a9a9a",
-    "raw input": "#8a7f72",
-    "untrained": "#b0a48f",
-    "bag of words": "#6b7f8f",
-    "logistic regression": "#6b7f8f",
-    "naive Bayes": "#a05a7a",
-    "word2vec": "#c98500",
-    "gensim": "#7d9a3a",
-    "CNN": "#2a9d8f",
-    "linear": "#8a7f72",
-    "ViT": "#3b82c4",
-    "MAE": "#d1495b",
-    "CLIP": "#8b5fbf",
-    "GPT": "#4f9d4f",
-    "BERT": "#e07a3f",
-    "Transformer": "#4f9d4f",
-    "LSTM": "#a05a7a",
-    "ELMo": "#a05a7a",
-    "text CNN": "#2a9d8f",
+COLORS = {  # a family a lineage; tests/test_plots.py says which stand side by side and measures how far they differ
+    # baselines: greys
+    "chance": "#727a86",
+    "raw input": "#524e44",
+    "untrained": "#bbaaa8",
+    # counts and vectors: yellow, ochre, olive
+    "bag of words": "#e8a10b",
+    "logistic regression": "#e8a10b",
+    "naive Bayes": "#bd4408",
+    "word2vec": "#6d8116",
+    "gensim": "#e9a00e",
+    "linear": "#afb516",
+    # read one after another: purple and pink
+    "LSTM": "#880a97",
+    "GRU": "#ff4583",
+    "ELMo": "#f77cf4",
+    # attention over words: green
+    "Transformer": "#3a8005",
+    "GPT": "#0fc58f",
+    "BERT": "#0c826f",
+    "iGPT": "#64bb47",
+    # convolutions: blue and teal
+    "CNN": "#0d93f0",
+    "text CNN": "#13a0ff",
+    "LeNet": "#5bbcb9",
+    "AlexNet": "#0192e3",
+    "VGG": "#157775",
+    "NiN": "#4ebfbd",
+    "GoogLeNet": "#108ee0",
+    "ResNet": "#5bbebd",
+    "DenseNet": "#0993e9",
+    "EfficientNet": "#187b79",
+    # attention over patches: indigo to orchid
+    "ViT": "#1144b6",
+    "Swin": "#8c6cf1",
+    "BEiT": "#826df8",
+    "MAE": "#da98e1",
+    # pairs: red and orange
+    "CLIP": "#bb0e07",
+    "MoCo": "#b80b02",
+    "SimCLR": "#f76e29",
 }
-CYCLE = ["#3b82c4", "#d1495b", "#2a9d8f", "#c98500", "#8b5fbf", "#6b7f8f", "#4f9d4f", "#e07a3f", "#a05a7a", "#7d9a3a"]
+CYCLE = ["#2392ff", "#cf1f1a", "#099c88", "#ef980c", "#5813ef", "#1a5f64", "#2b6a28", "#3bb6d2", "#fe849c", "#63655d"]
 
 
 def use_style():
@@ -36,7 +58,8 @@ def use_style():
         "figure.figsize": (6.4, 3.6), "figure.dpi": 100, "figure.constrained_layout.use": True,
         "axes.spines.top": False, "axes.spines.right": False,
         "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
-        "axes.prop_cycle": mpl.cycler(color=CYCLE), "legend.frameon": False, "legend.fontsize": 9, "lines.linewidth": 2,
+        "axes.prop_cycle": mpl.cycler(color=CYCLE), "legend.fontsize": 9, "lines.linewidth": 2,
+        "legend.edgecolor": "none", "legend.framealpha": 0.9, "legend.facecolor": "white",  # no line strikes a legend through
         "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "evo", "image.cmap": "gray",
     })  # fmt: skip
     try:
@@ -58,7 +81,7 @@ def curves(x, series, ax=None, *, xlabel, ylabel, title="", log=False, chance=No
     for name, y in series.items():
         if y.shape[1:] != np.shape(x):
             raise ValueError(f"{name}: x of shape {np.shape(x)} needs (N,) or (seeds, N) values, got {y.shape}")
-    ax = ax or plt.subplots()[1]
+    alone, ax = ax is None, ax or plt.subplots()[1]
     for name, y in series.items():
         mean = y.mean(0)
         (line,) = ax.plot(x, mean, marker="o", markersize=4, label=name, color=COLORS.get(name))
@@ -73,7 +96,7 @@ def curves(x, series, ax=None, *, xlabel, ylabel, title="", log=False, chance=No
             ax.set_xticks(x, [f"{v:,}" for v in x])
             ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    ax.legend()
+    _legend(ax, alone)
     return ax
 
 
@@ -93,8 +116,8 @@ def bars(values, ax=None, *, ylabel, title="", chance=None, label="{:.2f}"):
         ax.annotate(label.format(y.mean()), (i, y.mean() + (spread or 0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
     if chance is not None:
         ax.axhline(chance, color=COLORS["chance"], linestyle=":", linewidth=1.5)
-        place = dict(xytext=(0, 3), textcoords="offset points", ha="right")
-        ax.annotate("chance", (len(values) - 0.5, chance), fontsize=8, color=COLORS["chance"], **place)
+        beside = dict(xycoords=ax.get_yaxis_transform(), xytext=(4, 0), textcoords="offset points", va="center")  # on no bar
+        ax.annotate("chance", (1, chance), fontsize=9, color=COLORS["chance"], annotation_clip=False, **beside)
     ax.set_xticks(range(len(values)), list(values), rotation=20 if max(map(len, values)) > 12 else 0)
     ax.set(ylabel=ylabel, title=title)
     return ax
@@ -180,12 +203,17 @@ def loss_curve(runs, ax=None, *, title="", ylabel="loss"):
     for name, history in runs.items():
         if history.ndim != 2 or history.shape[1] != 2:
             raise ValueError(f"{name} must be a list of [step, loss], got shape {history.shape}")
-    ax = ax or plt.subplots()[1]
+    alone, ax = ax is None, ax or plt.subplots()[1]
     for name, history in runs.items():
         ax.plot(*history.T, label=name, color=COLORS.get(name), linewidth=1.5)
     ax.set(xlabel="step", ylabel=ylabel, title=title)
-    ax.legend()
+    _legend(ax, alone)
     return ax
+
+
+def _legend(ax, alone):
+    """Beside the data where the figure is this one's own; several axes share the room, there it takes the emptiest corner."""
+    ax.legend(**dict(loc="center left", bbox_to_anchor=(1, 0.5), framealpha=0) if alone else {})
 
 
 def _as_picture(image):

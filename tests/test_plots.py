@@ -1,6 +1,9 @@
 """Figures draw what they are given: values, spread, colours, labels; and the same bytes on every run."""
 
 import io
+import json
+import re
+from pathlib import Path
 
 import matplotlib
 
@@ -71,8 +74,111 @@ def test_a_figure_is_the_same_bytes_on_every_run():
     assert draw() == draw()
 
 
+# ---------------------------------------------------------------- colours
+
+TOGETHER = [  # what stands in one figure, here or in the chapters that are planned
+    "bag of words, naive Bayes, text CNN, chance", "bag of words, naive Bayes, raw input", "word2vec, gensim, untrained",
+    "LSTM, GRU, CNN, Transformer, chance", "LSTM, Transformer, bag of words, chance", "ELMo, LSTM, naive Bayes",
+    "ELMo, word2vec, untrained, bag of words, chance", "ELMo, raw input, untrained, chance",
+    "BERT, GPT, ELMo, word2vec, bag of words", "BERT, untrained, bag of words", "BERT, Transformer, ELMo", "GPT, Transformer, LSTM",
+    "ViT, CNN, linear, chance", "ViT, CNN, raw input, untrained, chance", "MAE, ViT, raw input, untrained, chance", "MAE, BERT",
+    "CLIP, ViT, GPT, raw input, chance", "CLIP, ViT, MAE, raw input, chance", "CLIP, ViT, BERT", "CLIP, ViT, ResNet",
+    "LeNet, AlexNet, VGG", "LeNet, CNN, linear", "VGG, NiN, GoogLeNet", "VGG, GoogLeNet, ResNet", "VGG, ResNet, DenseNet",
+    "ResNet, DenseNet, EfficientNet", "ResNet, CNN, ViT", "ResNet, EfficientNet, ViT", "ResNet, Swin, ViT",
+    "ResNet, SimCLR, MoCo, raw input", "SimCLR, MAE, CLIP, untrained", "MoCo, MAE, iGPT", "MAE, BEiT, iGPT", "MAE, BEiT, ViT",
+    "BERT, BEiT, MAE", "MAE, iGPT, ViT",
+]  # fmt: skip
+FAR = 20  # CIEDE2000
+GROUNDS = {"light": "#ffffff", "dark": "#10151d"}  # --evo-ground of book/_static/evo.css
+# Machado, Oliveira and Fernandes (2009), a complete deuteranope, on linear RGB
+DEUTERANOPE = np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]])
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+
+
+def linear(colour):
+    c = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour, eye=None):
+    """CIELAB of a colour as everybody sees it, or as an `eye` (a matrix on linear RGB) does."""
+    light = linear(colour) if eye is None else (eye @ linear(colour)).clip(0, 1)
+    t = TO_XYZ @ light / [0.95047, 1, 1.08883]
+    x, y, z = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def ciede2000(one, other):
+    """The difference of two colours in CIELAB (Sharma, Wu and Dalal 2005)."""
+    (l1, a1, b1), (l2, a2, b2) = one, other
+    c = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    g = 0.5 * (1 - np.sqrt(c**7 / (c**7 + 25**7)))
+    a1, a2 = a1 * (1 + g), a2 * (1 + g)
+    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
+    turn = (h2 - h1 + 180) % 360 - 180 if c1 * c2 else 0
+    l, c, h = (l1 + l2) / 2, (c1 + c2) / 2, (h1 + turn / 2) % 360 if c1 * c2 else h1 + h2
+    cos = lambda degrees: np.cos(np.radians(degrees))
+    t = 1 - 0.17 * cos(h - 30) + 0.24 * cos(2 * h) + 0.32 * cos(3 * h + 6) - 0.2 * cos(4 * h - 63)
+    dl = (l2 - l1) / (1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2))
+    dc = (c2 - c1) / (1 + 0.045 * c)
+    dh = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2)) / (1 + 0.015 * c * t)
+    r = -2 * np.sqrt(c**7 / (c**7 + 25**7)) * np.sin(np.radians(60 * np.exp(-(((h - 275) / 25) ** 2))))
+    return float(np.sqrt(dl**2 + dc**2 + dh**2 + r * dc * dh))
+
+
+def far(one, other):
+    """How far two colours differ, for whom they differ least."""
+    return min(ciede2000(lab(one, eye), lab(other, eye)) for eye in (None, DEUTERANOPE))
+
+
+@pytest.mark.parametrize(
+    "one, other, difference",  # from the test data of the paper
+    [((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425), ((50, 2.5, 0), (73, 25, -18), 27.1492), ((50, 2.5, 0), (50, 0, -2.5), 4.3065),
+     ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644), ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082)],
+)  # fmt: skip
+def test_the_measure_of_colours_is_ciede2000(one, other, difference):
+    assert ciede2000(one, other) == pytest.approx(difference, abs=1e-4) == ciede2000(other, one)
+
+
+def test_what_stands_in_one_figure_differs_for_a_deuteranope_too():
+    names = [group.split(", ") for group in TOGETHER]
+    pairs = {tuple(sorted((a, b))) for group in names for a in group for b in group if a != b}
+    near = {pair: round(d, 1) for pair in pairs if (d := far(*(plots.COLORS[name] for name in pair))) < FAR}
+    assert near == {}
+    assert {name for group in names for name in group} >= set(plots.COLORS) - {"logistic regression"}, "every name was thought of"
+
+
+def test_what_the_chapters_show_in_one_figure_differs():
+    """The names in the legends of the figures as they are stored, whatever TOGETHER says."""
+    near = {}
+    for path in sorted((Path(__file__).parents[1] / "book").rglob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf8"))["cells"]:
+            for output in cell.get("outputs", []):
+                svg = "".join(output.get("data", {}).get("image/svg+xml", ""))
+                legends = "".join(re.findall(r'<g id="legend_\d+">.*?</g>\s*</g>\s*</g>', svg, flags=re.S))
+                names = sorted(set(re.findall(r"<text[^>]*>([^<]+)</text>", legends)) & set(plots.COLORS))
+                shown = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+                near.update({(path.stem, *p): d for p in shown if (d := far(*map(plots.COLORS.get, p))) < FAR})
+    assert near == {}
+
+
+@pytest.mark.parametrize("theme", GROUNDS)
+def test_every_colour_stands_out_from_the_page(theme):
+    for colour in {*plots.COLORS.values(), *plots.CYCLE}:
+        high, low = sorted((linear(c) @ TO_XYZ[1] + 0.05 for c in (colour, GROUNDS[theme])), reverse=True)
+        assert high / low >= 1.9, colour
+        assert far(colour, GROUNDS[theme]) >= 18, colour
+
+
+def test_the_cycle_differs_where_it_is_used_first():
+    for i, one in enumerate(plots.CYCLE):
+        for j, other in enumerate(plots.CYCLE[:i]):
+            assert far(one, other) >= (FAR if i < 6 or i - j < 3 else 13), (one, other)
+
+
 def test_models_have_colours_that_differ():
-    models = ["word2vec", "ViT", "MAE", "CLIP", "GPT", "BERT", "CNN"]
+    models = ["word2vec", "ViT", "MAE", "CLIP", "GPT", "BERT", "CNN", "Transformer", "LSTM", "ELMo", "naive Bayes", "bag of words"]
     assert len({plots.COLORS[m] for m in models}) == len(models)
 
 

@@ -12,6 +12,7 @@ The notebooks on disk stay as they are.
 
 import html
 import json
+import math
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -52,15 +53,25 @@ def figure_html(svg, alt, prefix):
     _card_behind_images(root)
     _prefix_ids(root, prefix)
     width = _pixels(root.get("width")) or _viewbox(root)[2]
+    least = readable_width(svg, _viewbox(root)[2])
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("role", "img")
     root.set("aria-label", alt)
-    root.set("style", f"max-width:{width:.0f}px")
+    root.set("style", f"max-width:{max(width, least):.0f}px;min-width:{least:.0f}px")
     root.set("fill", "currentColor")
     text = re.sub(r">\s+<", "><", ET.tostring(root, encoding="unicode", short_empty_elements=True))
-    wide = " evo-figure-wide" if width > 420 else ""
-    return f'<div class="evo-figure{wide}">{text}</div>'
+    scrolls = ' tabindex="0" role="group" aria-label="Figure, scrolls sideways on a small screen"' if least > PHONE else ""
+    return f'<div class="evo-figure"{scrolls}>{text}</div>'
+
+
+PHONE, LABEL = 300, 9.1  # pixels: the column of a small phone; the smallest label that can be read there
+
+
+def readable_width(svg, viewbox):
+    """The width in pixels below which the smallest label of a figure would be less than LABEL high."""
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?:[^;\"]*?([\d.]+)px", svg)]
+    return math.ceil(LABEL / min(sizes) * viewbox) if sizes else 0
 
 
 def _tag(node):
@@ -369,18 +380,67 @@ def plain_text(markup):
     return html.unescape(re.sub(r"<[^>]+>", "", markup)).strip()
 
 
+def hanging(markup):
+    """Highlighted code, each line in an element of its own that knows its indentation: what is too long for the page is
+    continued below, farther in."""
+
+    def lines(match):
+        made = []
+        for line in match[2].removesuffix("\n").split("\n"):
+            text = html.unescape(re.sub(r"<[^>]+>", "", line))
+            made.append(f'<span class="evo-line" style="--in:{len(text) - len(text.lstrip())}ch">{line or chr(10)}</span>')
+        return f"{match[1]}{''.join(made)}</pre>"
+
+    return re.sub(r"(<pre[^>]*>(?:<span></span>)?)(.*?)</pre>", lines, markup, flags=re.S)
+
+
+def section_of_exercises(cell, before):
+    """Does what follows this cell belong to the chapter's exercises?"""
+    if cell["cell_type"] == "markdown":
+        for heading in re.findall(r"^##? (.+)$", joined(cell["source"]), flags=re.M):
+            before = heading.strip().lower().startswith("exercise")
+    return before
+
+
+def fold_words(cell, exercises):
+    """What stands on a folded cell: a solution, verdicts or code, each by its name."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    found = sum(CLAIM in output.get("data", {}) for output in cell.get("outputs", []))
+    if "hide-cell" in tags and found:
+        what = f"{found} more verdict{'s' * (found > 1)} and the code behind {'them' if found > 1 else 'it'}"
+    elif "hide-cell" in tags and exercises:
+        what = "the solution"
+    elif "hide-cell" in tags:
+        what = "this code and what it shows"
+    elif "hide-input" in tags:
+        what = "the code"
+    elif "hide-output" in tags:
+        what = "what this shows"
+    else:
+        return {}
+    return {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
+
+
+def told(own, cell):
+    """A chapter's own words on a fold, with the number of verdicts in it, if it holds some and the words do not say so."""
+    found = sum(CLAIM in output.get("data", {}) for output in cell.get("outputs", []))
+    more = f" ({found} verdict{'s' * (found > 1)})" if found and "hide-cell" in cell["metadata"].get("tags", []) else ""
+    said = lambda key, text: key.startswith("code_prompt") and "verdict" not in text
+    return {key: text + more if said(key, text) else text for key, text in own.items()}
+
+
 def rewrite(notebook, docname, names):
     """Rewrite the outputs of `notebook` (its JSON as a dict) in place; return problems in words."""
     problems = []
     stamped = None
     slug = re.sub(r"[^a-z0-9]+", "", docname.rsplit("/", 1)[-1].lower())
-    count = 0
+    count, exercises = 0, False
     for position, cell in enumerate(notebook.get("cells", [])):
         metadata = cell.setdefault("metadata", {})
         alt = metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        if "hide-cell" in metadata.get("tags", []):
-            prompts = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
-            metadata["mystnb"] = {**prompts, **metadata.get("mystnb", {})}
+        exercises = section_of_exercises(cell, exercises)
+        if words := fold_words(cell, exercises):
+            metadata["mystnb"] = {**words, **told(metadata.get("mystnb", {}), cell)}
         for output in cell.get("outputs", []):
             data = output.get("data")
             if not data:
@@ -408,7 +468,7 @@ def rewrite(notebook, docname, names):
                 data["text/html"] = figure_html(svg, alt or "Figure", f"{slug}{count}-")
             elif re.search(r'<div class="(highlight|output_html)">', joined(data.get("text/html", ""))):
                 shown = re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S)  # IPython.display.Code
-                data["text/html"] = f'<div class="evo-source">{shown.replace("output_html", "highlight", 1)}</div>'
+                data["text/html"] = f'<div class="evo-source">{hanging(shown.replace("output_html", "highlight", 1))}</div>'
             elif "text/html" in data and "<table" in joined(data["text/html"]):
                 table = words_left(re.sub(r"<style.*?</style>", "", joined(data["text/html"]), flags=re.S))
                 data["text/html"] = (

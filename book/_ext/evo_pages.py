@@ -4,8 +4,10 @@ Directives, all without content:
     evo-map       the map of evolution.yml as an SVG
     evo-chapters  a card for every chapter there is
     evo-table     every chapter card's main fields, side by side
+    evo-start     the way to the first chapter
     evo-tally     how many claims hold, in one line
     evo-ledger    every claim of the chapters with its verdict, its interval and a link into its chapter
+    evo-example   one claim with its interval
     evo-speed     the ratios of benchmarks.json
 
 Everything is plain HTML: links are written as `doc:NAME#ANCHOR` here and become relative addresses when a page is
@@ -13,7 +15,9 @@ written. What does not fit together (a chapter that is not there, a claim's id u
 """
 
 import html
+import itertools
 import json
+import math
 import re
 from pathlib import Path
 
@@ -75,10 +79,74 @@ def counts(claims):
 # --- the evolution map ----------------------------------------------------------------------------------------
 
 PITCH, ROW, WIDTH, HEIGHT, LEFT, TOP = 121, 56, 98, 42, 8, 62
+LANES = {"language": 0, "both": 1, "merged": 1, "vision": 2}  # from the top
 
 
-def corner(node):
-    return LEFT + node["column"] * PITCH, TOP + node["row"] * ROW
+def layout(data):
+    """{node's id: (column, row)}, the columns' names and each lane's first row and its number of rows.
+
+    A node stands in the column that its year falls into and in its stream's lane. The rows inside a lane are those for which
+    the arrows are shortest and run through as few boxes as can be found by turning to one column after another.
+    """
+    known = {node["id"]: node for node in data["nodes"]}
+    starts = data["columns"]
+    in_time = [node for node in data["nodes"] if "when" not in node]
+    column = {n["id"]: max((i for i, year in enumerate(starts) if year <= n["year"]), default=0) for n in in_time}
+    later = list(dict.fromkeys(node["when"] for node in data["nodes"] if "when" in node))
+    column |= {i: len(starts) + later.index(node["when"]) for i, node in known.items() if "when" in node}
+    names = [years([n["year"] for n in in_time if column[n["id"]] == i]) or str(year) for i, year in enumerate(starts)] + later
+
+    groups = {}
+    for node in data["nodes"]:
+        groups.setdefault((column[node["id"]], LANES[node["stream"]]), []).append(node["id"])
+    size = [max((len(found) for (_, lane), found in groups.items() if lane == k), default=0) for k in range(3)]
+    first = [sum(size[:k]) for k in range(3)]
+    rows = {i: first[lane] + (size[lane] - len(found)) // 2 + k for (_, lane), found in groups.items() for k, i in enumerate(found)}
+
+    arrows = [pair for pair in data["arrows"] if set(pair) <= set(known)]
+    for _ in range(12):
+        before = dict(rows)
+        for (_, lane), found in sorted(groups.items()):
+            tried = itertools.permutations(range(first[lane], first[lane] + size[lane]), len(found))
+            rows |= min((dict(zip(found, places)) for places in tried), key=lambda new: crowding(arrows, column, rows | new))
+        if rows == before:
+            break
+    return {i: (column[i], rows[i]) for i in known}, names, list(zip(first, size))
+
+
+def years(found):
+    """ "2013", "2014–15" or "1997–2006"."""
+    if not found:
+        return ""
+    low, high = min(found), max(found)
+    return str(low) if low == high else f"{low}–{str(high)[2:] if str(low)[:2] == str(high)[:2] else high}"
+
+
+def crowding(arrows, column, rows):
+    """How long the arrows are, and how often one runs through a box or across another."""
+    boxes = {(column[i], row) for i, row in rows.items()}
+    cost, lines = 0.0, []
+    for a, b in arrows:
+        (x0, y0), (x1, y1) = (column[a], rows[a]), (column[b], rows[b])
+        cost += abs(y1 - y0) ** 1.3
+        for x in range(x0 + 1, x1):
+            t = (x - x0) / (x1 - x0)
+            y = y0 + (y1 - y0) * t * t * (3 - 2 * t)
+            cost += 4 * any((x, row) in boxes and abs(row - y) < 0.45 for row in (math.floor(y), math.ceil(y)))
+        if x0 == x1:
+            cost += 4 * sum((x0, row) in boxes for row in range(min(y0, y1) + 1, max(y0, y1)))
+        lines.append((x0, y0, x1, y1))
+    for (a, b, c, d), (e, f, g, h) in itertools.combinations(lines, 2):
+        low, high = max(a, e), min(c, g)
+        if low < high and c > a and g > e:
+            y = lambda x, line: line[1] + (line[3] - line[1]) * (x - line[0]) / (line[2] - line[0])
+            one, other = y(low, (a, b, c, d)) - y(low, (e, f, g, h)), y(high, (a, b, c, d)) - y(high, (e, f, g, h))
+            cost += 0.8 * (one * other < 0)
+    return cost
+
+
+def corner(place):
+    return LEFT + place[0] * PITCH, TOP + place[1] * ROW
 
 
 def wrapped(title, limit=13):
@@ -92,22 +160,24 @@ def wrapped(title, limit=13):
     return [title[:best], title[best + 1 :]]
 
 
-def rivers(width, height):
-    """Two rivers, from the left, that meet in the third quarter."""
-    top, bottom, middle = TOP - 14, height - 6, TOP + 4.9 * ROW
-    meet = LEFT + 6 * PITCH
-    upper, lower = TOP + 3.15 * ROW, TOP + 6.65 * ROW
+def rivers(width, height, lanes, meet):
+    """Two rivers, from the left, that meet where the first node of both streams stands."""
+    line = lambda row: TOP - 7 + row * ROW
+    (_, language), (middle, both), (vision, _) = lanes
+    top, bottom, centre = line(0) - 7, height - 6, line(middle + both / 2)
+    upper, lower, x = line(language), line(vision), LEFT + meet * PITCH
     return (
-        f'<path class="river language" d="M0 {top + 10}C{meet * .5:.0f} {top} {meet} {top} {width} {top + 26}'
-        f"V{middle:.0f}H{meet + 90:.0f}C{meet * .8:.0f} {middle:.0f} {meet * .7:.0f} {upper:.0f} 0 {upper:.0f}Z\"/>"
-        f'<path class="river vision" d="M0 {bottom - 10}C{meet * .5:.0f} {bottom} {meet} {bottom} {width} {bottom - 26}'
-        f"V{middle:.0f}H{meet + 90:.0f}C{meet * .8:.0f} {middle:.0f} {meet * .7:.0f} {lower:.0f} 0 {lower:.0f}Z\"/>"
+        f'<path class="river language" d="M0 {top + 10:.0f}C{x * .5:.0f} {top:.0f} {x:.0f} {top:.0f} {width} {top + 26:.0f}'
+        f"V{centre:.0f}H{x + 90:.0f}C{x * .8:.0f} {centre:.0f} {x * .7:.0f} {upper:.0f} 0 {upper:.0f}Z\"/>"
+        f'<path class="river vision" d="M0 {bottom - 10:.0f}C{x * .5:.0f} {bottom:.0f} {x:.0f} {bottom:.0f} {width} {bottom - 26:.0f}'
+        f"V{centre:.0f}H{x + 90:.0f}C{x * .8:.0f} {centre:.0f} {x * .7:.0f} {lower:.0f} 0 {lower:.0f}Z\"/>"
     )
 
 
-def arrow(start, end):
+def arrow(pair, places):
+    start, end = (places[i] for i in pair)
     (x0, y0), (x1, y1) = corner(start), corner(end)
-    if end["column"] == start["column"]:
+    if end[0] == start[0]:
         down = y1 > y0
         a, b = (y0 + HEIGHT, y1 - 3) if down else (y0, y1 + HEIGHT + 3)
         x = x0 + WIDTH / 2
@@ -116,23 +186,25 @@ def arrow(start, end):
         x0, y0, y1, x1 = x0 + WIDTH, y0 + HEIGHT / 2, y1 + HEIGHT / 2, x1 - 3
         bend = max(10, min(90, (x1 - x0) * 0.5))
         path = f"M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - bend:.0f} {y1:.0f} {x1:.0f} {y1:.0f}"
-    return f'<path class="arrow from-{start["id"]} to-{end["id"]}" d="{path}" marker-end="url(#evo-tip)"/>'
+    return f'<path class="arrow from-{pair[0]} to-{pair[1]}" d="{path}" marker-end="url(#evo-tip)"/>'
 
 
 def map_svg(data):
     known = {node["id"]: node for node in data["nodes"]}
-    width = LEFT * 2 + (len(data["columns"]) - 1) * PITCH + WIDTH
-    height = TOP + (max(node["row"] for node in data["nodes"]) + 1) * ROW + 8
-    years = "".join(
-        f'<text class="year" x="{LEFT + i * PITCH + WIDTH / 2:.0f}" y="26">{html.escape(str(name))}</text>'
-        for i, name in enumerate(data["columns"])
+    places, columns, lanes = layout(data)
+    width = LEFT * 2 + (len(columns) - 1) * PITCH + WIDTH
+    height = TOP + sum(size for _, size in lanes) * ROW + 8
+    years_ = "".join(
+        f'<text class="year" x="{LEFT + i * PITCH + WIDTH / 2:.0f}" y="26">{html.escape(name)}</text>' for i, name in enumerate(columns)
     )
-    names = (
-        f'<text class="stream language" x="{LEFT + 6}" y="{TOP + 20}">Language</text>'
-        f'<text class="stream vision" x="{LEFT + 6}" y="{TOP + 8 * ROW + 26}">Vision</text>'
+    free = lambda lane: next((r for r in range(lane[0], lane[0] + lane[1]) if (0, r) not in places.values()), lane[0])
+    names = "".join(
+        f'<text class="stream {name.lower()}" x="{LEFT + 6}" y="{TOP + free(lanes[k]) * ROW + 26}">{name}</text>'
+        for name, k in (("Language", 0), ("Vision", 2))
     )
-    arrows = "".join(arrow(known[a], known[b]) for a, b in data["arrows"])
-    boxes = "".join(box(node) for node in sorted(data["nodes"], key=lambda n: (n["column"], n["row"])))
+    meet = min((places[i][0] for i, node in known.items() if node["stream"] == "both"), default=len(columns) - 1)
+    arrows = "".join(arrow(pair, places) for pair in data["arrows"] if set(pair) <= set(known))
+    boxes = "".join(box(node, places[node["id"]]) for node in sorted(data["nodes"], key=lambda n: places[n["id"]]))
     focus = "".join(
         f".evo-map svg:has(.n-{i}:is(:hover,:focus-within)) :is(.from-{i},.to-{i})" + "{stroke:var(--evo-ink);opacity:1;stroke-width:2}"
         for i in known
@@ -148,7 +220,7 @@ def map_svg(data):
         '<stop offset=".85" class="s-both"/></linearGradient>'
         '<marker id="evo-tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M1 1L7 4L1 7" fill="none" stroke="context-stroke" stroke-width="1.6"/></marker></defs>'
-        f"{rivers(width, height)}{years}{names}<g>{arrows}</g><g>{boxes}</g></svg></div>"
+        f"{rivers(width, height, lanes, meet)}{years_}{names}<g>{arrows}</g><g>{boxes}</g></svg></div>"
     )
 
 
@@ -162,8 +234,8 @@ def describe(data):
     )
 
 
-def box(node):
-    x, y = corner(node)
+def box(node, place):
+    x, y = corner(place)
     lines = wrapped(node["title"])
     middle, size = x + WIDTH / 2, 15
     first = y + HEIGHT / 2 + 4.5 - (len(lines) - 1) * size / 2
@@ -184,14 +256,15 @@ def check_map(data, found):
     for pair in data["arrows"]:
         for end in set(pair) - ids:
             yield f"evolution.yml: an arrow names the unknown node {end}"
-    places = {}
     for node in data["nodes"]:
         if node.get("chapter") and f"book/{node['chapter']}" not in found:
             yield f"evolution.yml: {node['id']} opens book/{node['chapter']}, which is not in the table of contents"
-        place = (node["column"], node["row"])
-        if place in places:
-            yield f"evolution.yml: {node['id']} lies on {places[place]}"
-        places[place] = node["id"]
+        if node.get("stream") not in LANES:
+            yield f"evolution.yml: {node['id']} is in no stream: {node.get('stream')}"
+        if "when" not in node and not isinstance(node.get("year"), int):
+            yield f"evolution.yml: {node['id']} has no year to stand at"
+    doubled = sorted({i for i in ids if sum(node["id"] == i for node in data["nodes"]) > 1})
+    yield from (f"evolution.yml: {i} is there twice" for i in doubled)
 
 
 # --- directives ---------------------------------------------------------------------------------------------
@@ -260,7 +333,7 @@ def dots(claims):
     number = counts(claims)
     said = ", ".join(f"{n} {VERDICTS[kind]}" for kind, n in number.items() if n)
     squares = "".join(f'<i class="{kind}"></i>' * n for kind, n in number.items())
-    return f'<span class="evo-dots" role="img" aria-label="Claims: {said}">{squares}</span>'
+    return f'<span class="evo-dots" role="img" aria-label="Claims: {said}" title="{said}">{squares}</span>'
 
 
 class Table(Made):
@@ -296,6 +369,15 @@ class Tally(Made):
             f'<li class="{kind}"><b>{number[kind]}</b> {words}</li>' for kind, words in VERDICTS.items()
         )
         return f'<ul class="evo-tally"><li><b>{len(claims)}</b> claims of the literature</li>{parts}</ul>'
+
+
+class Start(Made):
+    """Where to begin: the first chapter, and how the book works."""
+
+    def html(self):
+        page = next(iter(chapters(self.source)), None)
+        first = f'<a class="evo-go" href="doc:{page["doc"]}">Start reading<span>: {plain(page["title"])}</span></a>' if page else ""
+        return f'<p class="evo-start">{first}<a href="doc:book/how-to">How to use this book</a></p>'
 
 
 class Ledger(Made):
@@ -350,6 +432,20 @@ LEGEND = (
 
 def slug(page):
     return re.sub(r"[^a-z0-9]+", "-", page["doc"].rsplit("/", 1)[-1].lower())
+
+
+class Example(Made):
+    """The first claim of the book that holds with one part: for the page that says how a verdict is read."""
+
+    def html(self):
+        pages = [(page, claim) for page in chapters(self.source) for claim in page["claims"] if verdict(claim) == "holds"]
+        page, claim = next(((p, c) for p, c in pages if len(c["effects"]) == 1 and c.get("paper") is None), (None, None))
+        if claim is None:
+            return '<p class="evo-none">No claim has been measured yet.</p>'
+        return (
+            f'<div class="evo-claim holds"><p class="evo-claim-head">{badge(claim)}</p><p class="evo-row-text"><a href="doc:{page["doc"]}'
+            f'#claim-{html.escape(str(claim["id"]))}">{plain(claim["text"])}</a></p>{forest(claim)}</div>'
+        )
 
 
 class Speed(Made):
@@ -428,18 +524,13 @@ def run_links(app, pagename, templatename, context, doctree):
     context["body"] = context["body"].replace("</h1>", "</h1>" + links, 1)
 
 
-def script(app, pagename, templatename, context, doctree):
-    """evo.js, on the pages that have something for it to do."""
-    if re.search(r'class="evo-(ledger|explorer)"', context.get("body", "")):
-        app.add_js_file("evo.js", loading_method="defer")
-
-
 def setup(app):
     for name, directive in (
-        ("map", Map), ("chapters", Chapters), ("table", Table), ("tally", Tally), ("ledger", Ledger), ("speed", Speed),
+        ("start", Start), ("map", Map), ("chapters", Chapters), ("table", Table), ("tally", Tally), ("ledger", Ledger), ("speed", Speed),
+        ("example", Example),
     ):
         app.add_directive(f"evo-{name}", directive)
     app.connect("doctree-resolved", resolve)
     app.connect("html-page-context", run_links)
-    app.connect("html-page-context", script)
+    app.add_js_file("evo.js", loading_method="defer")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,8 +17,11 @@ logger = logging.getLogger(__name__)
 
 UNUSED_SCRIPTS = ("sphinx-thebe.js", "design-tabs.js", "scripts/fontawesome.js")
 UNUSED_STYLES = ("sphinx-thebe.css",)
-SEARCH_SCRIPTS = ("searchtools.js", "language_data.js", "searchindex.js")
-UNUSED_FILES = ("*.map", "*.LICENSE.txt", "fontawesome.js", "sphinx-thebe.*", "design-tabs.js", "webpack-macros.html")
+SEARCH_SCRIPTS = ("searchtools.js", "language_data.js", "searchindex.js")  # evo_search has its own
+UNUSED_FILES = (
+    "searchtools.js", "language_data.js", "*.map", "*.LICENSE.txt", "fontawesome.js", "sphinx-thebe.*",
+    "design-tabs.js", "webpack-macros.html",
+)
 
 
 def use_own_node(app):
@@ -78,16 +81,55 @@ def _ends(asset, names):
     return name.endswith(names)
 
 
-def slim_page(text, is_search):
-    """The page's HTML without superfluous scripts; the search page keeps its own, deferred."""
+THEME = "document.documentElement.dataset.theme = localStorage.getItem(\"theme\") || \"auto\";"
+
+
+def slim_page(text):
+    """The page's HTML without superfluous scripts; what stays waits. The theme is known before anything is drawn."""
+    dark = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
+    known = f"(t => t === 'light' || t === 'dark' ? t : {dark})(localStorage.getItem('theme'))"
+    text = text.replace(THEME, f"document.documentElement.dataset.theme = {known};")
+    text = text.replace('data-theme="auto"', 'data-theme="light"', 1)  # without JavaScript
     text = re.sub(r"\s*<!-- So that users can add custom icons -->", "", text)
     text = re.sub(r'\s*<script[^>]*scripts/fontawesome\.js[^>]*></script>', "", text)
     for name in SEARCH_SCRIPTS:
-        tag = re.compile(rf'<script(?![^>]*defer)([^>]*src="[^"]*{re.escape(name)}[^"]*")></script>')
-        text = tag.sub(r"<script defer\1></script>" if is_search else "", text)
+        tag = re.compile(rf'<script[^>]*src="[^"]*{re.escape(name)}[^"]*"></script>')
+        text = tag.sub("", text)
     late = re.compile(r'<script(?![^>]*(?:defer|async|documentation_options))([^>]*src="[^"]*_static/[^"]*")></script>')
     text = late.sub(r"<script defer\1></script>", text)
     return text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')  # its children are no items
+
+
+ICON_RULE = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"\\([0-9a-f]+)"\}')
+
+
+def icons(site):
+    """Three icon fonts of 300 kB hold some 2,000 icons; the pages and scripts name about twenty. Those stay."""
+    from fontTools import subset, ttLib
+
+    pages = [p.read_text(encoding="utf8") for kind in ("*.html", "*.js") for p in site.rglob(kind) if p.parent.name != "_sources"]
+    named = set(re.findall(r"\bfa-[a-z0-9-]+", " ".join(pages)))
+    for style in (site / "_static").rglob("*.css"):
+        text = style.read_text(encoding="utf8")
+        if "vendor/fontawesome" not in text:
+            continue
+        kept = ICON_RULE.sub(lambda m: m[0] if named & set(re.findall(r"fa-[\w-]+", m[0])) else "", text)
+        codes = {int(code, 16) for code in re.findall(r'"\\([0-9a-f]{4})"', kept)}
+        for path in (site / "_static" / "vendor" / "fontawesome" / "webfonts").glob("*.ttf"):
+            font = ttLib.TTFont(path, recalcTimestamp=False)
+            have = codes & set(font.getBestCmap())
+            options = subset.Options(flavor="woff", hinting=False, desubroutinize=True, notdef_outline=True)
+            maker = subset.Subsetter(options)
+            maker.populate(unicodes=have or {0x20})
+            maker.subset(font)
+            font.flavor = "woff"
+            font.save(path.with_suffix(".woff"))
+            source = rf'url\(([^)]*{path.stem})\.woff2\) format\("woff2"\),url\([^)]*\) format\("truetype"\)'
+            kept = re.sub(source, r'url(\1.woff) format("woff")', kept)
+        style.write_text(kept, encoding="utf8")
+    for kind in ("*.ttf", "*.woff2"):
+        for path in (site / "_static" / "vendor" / "fontawesome").rglob(kind):
+            path.unlink()
 
 
 def slim(app, exception):
@@ -96,7 +138,9 @@ def slim(app, exception):
     out = Path(app.outdir)
     for page in out.rglob("*.html"):
         text = page.read_text(encoding="utf8")
-        page.write_text(slim_page(text, page.name == "search.html"), encoding="utf8")
+        page.write_text(slim_page(text), encoding="utf8")
+    (out / "searchindex.js").unlink(missing_ok=True)
+    icons(out)
     for pattern in UNUSED_FILES:
         for path in (out / "_static").rglob(pattern):
             if "LICENSE" not in path.name or path.parent.name == "scripts":

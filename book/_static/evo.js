@@ -1,4 +1,5 @@
-/* The ledger's filter in the address, and the explorers. Without this file both pages still say everything. */
+/* What a page can do beyond showing itself: the ledger's filter in its address, explorers, folds that open for a link, and a
+   word under what scrolls sideways. Without this file every page still says everything. */
 (() => {
   "use strict";
 
@@ -185,7 +186,37 @@
     show();
   }
 
+  // --- a link to something folded away opens the fold ---------------------------------------------------------
+
+  function unfold() {
+    const id = decodeURIComponent(location.hash.slice(1)), target = id && document.getElementById(id);
+    if (!target) return;
+    let folded = false;
+    for (let at = target.parentElement; at; at = at.parentElement) {
+      if (at.tagName === "DETAILS" && !at.open) folded = at.open = true;
+    }
+    if (folded) target.scrollIntoView();
+  }
+
+  // --- what scrolls sideways says so --------------------------------------------------------------------------
+
+  function hint(box) {
+    const more = box.scrollWidth > box.clientWidth + 2, said = box.nextElementSibling;
+    const has = said !== null && said.classList.contains("evo-hint");
+    if (more && !has) {
+      const made = document.createElement("p");
+      made.className = "evo-hint";
+      made.textContent = "↔ scroll sideways to see the rest";
+      made.setAttribute("aria-hidden", "true");
+      box.after(made);
+    } else if (!more && has) said.remove();
+  }
+
   function start() {
+    unfold();
+    addEventListener("hashchange", unfold);
+    const watched = new ResizeObserver((all) => all.forEach((one) => hint(one.target)));
+    document.querySelectorAll(".evo-figure, .evo-scroll, .evo-map, .pst-scrollable-table-container").forEach((box) => watched.observe(box));
     document.querySelectorAll(".evo-ledger").forEach((one) => one.querySelector("form") && ledger(one));
     document.querySelectorAll(".evo-explorer[data-explorer]").forEach(explorer);
   }

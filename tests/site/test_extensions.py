@@ -12,9 +12,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
+import evo_head  # noqa: E402
 import evo_outputs  # noqa: E402
 import evo_pages  # noqa: E402
+import evo_search  # noqa: E402
 import evo_slim  # noqa: E402
+import evo_social  # noqa: E402
 
 from evo import claims  # noqa: E402
 from evo.verdicts import Effect  # noqa: E402
@@ -117,18 +120,107 @@ def test_map_is_sound_and_reports_what_is_not():
     assert list(evo_pages.check_map(EVOLUTION, pages)) == []
     broken = copy.deepcopy(EVOLUTION)
     broken["nodes"][0]["chapter"] = "words/lost"
-    broken["nodes"][1].update(column=broken["nodes"][2]["column"], row=broken["nodes"][2]["row"])
+    broken["nodes"][1]["stream"] = "lake"
+    broken["nodes"][2]["year"] = "long ago"
+    broken["nodes"].append(broken["nodes"][3])
     broken["arrows"].append(["bow", "nobody"])
-    assert len(list(evo_pages.check_map(broken, pages))) == 3
+    assert len(list(evo_pages.check_map(broken, pages))) == 5
+
+
+def test_the_map_lays_itself_out():
+    places, columns, lanes = evo_pages.layout(EVOLUTION)
+    assert len(set(places.values())) == len(places) == len(EVOLUTION["nodes"]), "no two nodes at one place"
+    assert columns[:2] == ["1954", "1997–2006"] and columns[-1] == "today"
+    for node in EVOLUTION["nodes"]:
+        column, row = places[node["id"]]
+        first, size = lanes[evo_pages.LANES[node["stream"]]]
+        assert first <= row < first + size, "in the lane of its stream"
+        if "when" not in node:
+            assert EVOLUTION["columns"][column] <= node["year"]
+            assert column + 1 == len(EVOLUTION["columns"]) or node["year"] < EVOLUTION["columns"][column + 1]
+    assert not {"column", "row"} & {key for node in EVOLUTION["nodes"] for key in node}, "no place is typed"
+    assert evo_pages.layout(copy.deepcopy(EVOLUTION)) == (places, columns, lanes), "and always in the same way"
+
+
+def test_a_node_that_is_added_finds_its_place():
+    more = copy.deepcopy(EVOLUTION)
+    more["nodes"].append({"id": "resnet", "title": "ResNet", "year": 2015, "stream": "vision"})
+    more["arrows"].append(["convnets", "resnet"])
+    places, _, _ = evo_pages.layout(more)
+    assert len(set(places.values())) == len(more["nodes"]) and places["resnet"][0] == 3
+    assert "ResNet" in evo_pages.map_svg(more) and "from-convnets to-resnet" in evo_pages.map_svg(more)
 
 
 def test_arrows_go_forward_in_time():
-    known = {node["id"]: node for node in EVOLUTION["nodes"]}
+    places, _, _ = evo_pages.layout(EVOLUTION)
     for start, end in EVOLUTION["arrows"]:
-        assert known[start]["column"] <= known[end]["column"], (start, end)
+        assert places[start][0] <= places[end][0], (start, end)
+    assert ["bert", "mae"] in EVOLUTION["arrows"]
+
+
+def test_a_figure_is_as_wide_as_its_smallest_label_needs(svg):
+    assert evo_outputs.readable_width('<text style="font: 8px Inter">a</text><text style="font-size: 6.5px; font-family: x">b</text>', 460) == 644
+    assert evo_outputs.readable_width("<path/>", 460) == 0
+    least = int(re.search(r"min-width:(\d+)px", evo_outputs.figure_html(svg, "x", "a-"))[1])
+    smallest = min(float(size) for size in re.findall(r"font(?:-size)?: ?(?:\d+ )?([\d.]+)px", svg))
+    assert smallest * least / float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1]) >= 9
+
+
+def test_a_long_line_of_code_hangs_under_its_indentation():
+    shown = evo_outputs.hanging('<pre><span></span><span class="k">def</span> f():\n    <span class="k">return</span> 1\n\n</pre>')
+    assert re.findall(r"--in:(\d+)ch", shown) == ["0", "4", "0"]
+    assert re.sub("<[^>]+>", "", shown) == "def f():    return 1\n"
+
+
+def test_a_fold_is_named_by_what_it_holds():
+    cell = lambda tag, *outputs: {"metadata": {"tags": [tag]}, "outputs": [{"data": {kind: {}}} for kind in outputs]}
+    named = lambda one, exercises=False: evo_outputs.fold_words(one, exercises).get("code_prompt_show")
+    assert named(cell("hide-cell", evo_outputs.CLAIM, evo_outputs.CLAIM), True) == "Show 2 more verdicts and the code behind them"
+    assert named(cell("hide-cell", evo_outputs.CLAIM)) == "Show 1 more verdict and the code behind it"
+    assert named(cell("hide-cell"), True) == "Show the solution" and "solution" not in named(cell("hide-cell"))
+    own = {"code_prompt_show": "Show the proof", "image": {"alt": "x"}}
+    assert evo_outputs.told(own, cell("hide-cell", evo_outputs.CLAIM)) == own | {"code_prompt_show": "Show the proof (1 verdict)"}
+    assert evo_outputs.told(own, cell("hide-cell")) == own == evo_outputs.told(own, cell("hide-input", evo_outputs.CLAIM))
+    assert named(cell("hide-input")) == "Show the code" and named(cell("none")) is None
+    assert evo_outputs.section_of_exercises({"cell_type": "markdown", "source": "## Exercises\ntext"}, False)
+    assert not evo_outputs.section_of_exercises({"cell_type": "markdown", "source": "## References"}, True)
+    assert evo_outputs.section_of_exercises({"cell_type": "markdown", "source": "### Exercise 2"}, True)
+
+
+def test_search_reads_headings_prose_and_code_apart():
+    page = """<section id="a"><h1>Title<a class="headerlink" href="#a">#</a></h1><p>Some <b>prose</b>.</p>
+      <section id="b"><h2>Below</h2><pre>code = 1</pre><table><tr><td>7</td></tr></table><svg><text>label</text></svg><p>More.</p></section></section>"""
+    one, two = evo_search.sections(page)
+    assert one == {"anchor": "a", "title": "Title", "prose": "Some prose.", "code": ""}
+    assert two["title"] == "Below" and two["prose"] == "More." and two["code"].split() == ["code", "=", "1", "7"]
+
+
+def test_a_description_is_short_whole_and_without_citations():
+    from docutils.core import publish_doctree
+
+    words = "It was said before [Doe et al., 2020]. " + "A model that is trained without labels can be probed. " * 6
+    said = evo_head.description(publish_doctree(words), "Why?")
+    assert said.startswith("Why? It was said before. A model") and len(said) <= evo_head.LENGTH + 2 and said.endswith((".", "…"))
+
+
+def test_a_picture_for_links_is_drawn_from_any_figure(svg, tmp_path):
+    import matplotlib.image
+
+    evo_social.draw(tmp_path / "one.png", "A title", "The book", svg)
+    evo_social.draw(tmp_path / "two.png", "A title", "The book", re.search("<svg.*</svg>", evo_pages.map_svg(EVOLUTION), flags=re.S)[0])
+    for name in ("one.png", "two.png"):
+        picture = matplotlib.image.imread(tmp_path / name)[..., :3]
+        assert picture.shape == (630, 1200, 3) and (picture > 0.99).all(-1).mean() > 0.2, "a white card"
+    curve = matplotlib.colors.to_rgb("#3b82c4")
+    assert (abs(matplotlib.image.imread(tmp_path / "one.png")[..., :3] - curve).max(-1) < 0.05).sum() > 200, "the curve is on it"
 
 
 def test_pages_lose_what_they_do_not_use():
     page = '<script src="../_static/searchtools.js"></script><script defer src="_static/scripts/fontawesome.js?x=1"></script>'
-    assert evo_slim.slim_page(page, is_search=False).strip() == ""
-    assert evo_slim.slim_page(page, is_search=True).strip() == '<script defer src="../_static/searchtools.js"></script>'
+    assert evo_slim.slim_page(page).strip() == ""
+
+
+def test_a_page_knows_its_theme_before_it_is_drawn():
+    page = f'<html data-theme="auto"><script>{evo_slim.THEME}</script>'
+    slim = evo_slim.slim_page(page)
+    assert '<html data-theme="light">' in slim and "prefers-color-scheme" in slim and '"auto"' not in slim

@@ -1,114 +1,19 @@
 """The built website in a real browser: nothing from outside, everything reachable, readable in both themes.
 
-The site is built first if it is missing or older than its sources. Chromium is the one on PATH.
+What a page looks like, in numbers, is in test_layout.py.
 """
 
-import functools
 import html
-import http.server
 import json
 import re
-import shutil
-import subprocess
-import sys
-import threading
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-import yaml
-from playwright.sync_api import sync_playwright
+from visit import CHAPTERS, CONFIG, PAGES, ROOT, SITE, THEMES, Visitor, selfcheck
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-import selfcheck  # noqa: E402
+from evo import claims, explorer
 
-from evo import claims, explorer  # noqa: E402
-
-CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
-PAGES = selfcheck.toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8")))
-CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]  # fmt: skip
-THEMES = ("light", "dark")
 pytestmark = pytest.mark.site
-
-
-def sources():
-    kinds = ("*.md", "*.ipynb", "*.yml", "*.bib", "*.css", "*.js", "*.py", "*.json")
-    book = [path for kind in kinds for path in (ROOT / "book").rglob(kind) if "__pycache__" not in path.parts]
-    return [ROOT / "_config.yml", ROOT / "_toc.yml", *book]
-
-
-def build_if_needed():
-    page = SITE / "book" / "index.html"
-    newest = max(path.stat().st_mtime for path in sources())
-    if not page.exists() or page.stat().st_mtime < newest:
-        done = subprocess.run([sys.executable, ROOT / "book" / "_ext" / "build.py"], capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="session")
-def address():
-    build_if_needed()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert program, "the tests of the website need Chromium on PATH (Debian: apt-get install chromium)"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-class Visitor:
-    """A page that lets nothing outside through and remembers what went wrong."""
-
-    def __init__(self, browser, address, theme="light", width=1280, height=900):
-        self.address, self.outside, self.errors = address, [], []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
-        )
-        self.context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
-        self.context.route("**/*", self.gate)
-        self.page = self.context.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("response", lambda r: r.status >= 400 and self.errors.append(f"{r.status} {r.url}"))
-
-    def gate(self, route):
-        if route.request.url.startswith((self.address, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.outside.append(route.request.url)
-            route.abort()
-
-    def open(self, name):
-        self.page.goto(f"{self.address}{name}.html", wait_until="load")
-        return self.page
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.context.close()
-        if error[0] is None:
-            assert self.outside == [], "requests to the outside"
-            assert self.errors == [], "errors on the console"
 
 
 def test_website_is_whole(address):
@@ -183,7 +88,32 @@ def test_search_finds_a_page_offline(browser, address):
         page.wait_for_url("**/search.html?q=*")
         page.wait_for_selector("#search-results li a")
         found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-        assert any("how-to.html" in link for link in found), found
+        assert found[0] == "book/how-to.html#how-verdicts-are-made", found
+
+
+@pytest.mark.parametrize(
+    "query, first, says",
+    [("mask ratio", "book/vision/mae.html#how-much-to-hide", "ratio"), ("InfoNCE", "book/both/clip.html", ""), ("infonce loss", "book/both/clip.html", "")],
+)
+def test_search_finds_the_section_and_prose_before_code(browser, address, query, first, says):
+    with Visitor(browser, address) as visitor:
+        visitor.page.goto(f"{address}search.html?q={query}")
+        results = visitor.page.locator("#search-results li")
+        assert results.first.locator("a").get_attribute("href").startswith(first)
+        assert results.first.locator("p").count() == 1 and results.first.locator("code").count() == 0, "an excerpt of prose"
+        assert says in results.first.locator("p").inner_text()
+        results.first.locator("a").click()
+        if "#" in first:
+            heading = visitor.page.locator(f"#{first.split('#')[1]} h2, #{first.split('#')[1]} h3").first
+            assert 0 <= heading.bounding_box()["y"] < 400
+
+
+def test_search_says_when_it_finds_nothing_and_code_comes_last(browser, address):
+    with Visitor(browser, address) as visitor:
+        visitor.page.goto(f"{address}search.html?q=xyzzyplugh")
+        assert "Nothing is found" in visitor.page.locator("#search-results").inner_text()
+        visitor.page.goto(f"{address}search.html?q=<b>masked</b> regression")
+        assert visitor.page.locator("#search-results b").count() == 0, "a query is text"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -328,6 +258,7 @@ EXPLORERS = [page for page in CHAPTERS if "evo.explorer+json" in (ROOT / f"{page
 def test_explorers_draw_with_the_keyboard_what_python_draws(browser, address, name):
     with Visitor(browser, address) as visitor:
         page = visitor.open(name)
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")  # it may be folded away
         for figure in page.locator(".evo-explorer").all():
             data = json.loads(figure.get_attribute("data-explorer"))
             svg, (metric, at) = figure.locator("svg"), explorer.first(data)

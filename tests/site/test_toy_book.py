@@ -72,7 +72,7 @@ def book(tmp_path, monkeypatch):
     (tmp_path / "book" / "two.ipynb").write_text(json.dumps({"cells": cells("Second", *CLAIMS["two"])}))
     (tmp_path / "book" / "references.bib").write_text("@book{doe, author={Doe, J. and Poe, A.}, year={2021}}\n@book{roe, author={Roe, R.}, year={2022}}")
     (tmp_path / "book" / "benchmarks.json").write_text(json.dumps(SPEED))
-    nodes = [dict(id=i, title=i, year=y, stream="vision", chapter=i, question=f"why {i}?", column=0, row=0) for i, y in (("one", 2021), ("two", 2022))]
+    nodes = [dict(id=i, title=i, year=y, stream="vision", chapter=i, question=f"why {i}?") for i, y in (("one", 2021), ("two", 2022))]
     (tmp_path / "book" / "evolution.yml").write_text(yaml.safe_dump({"nodes": nodes}))
     monkeypatch.setattr(evo_outputs.zoo, "names", lambda: ["other", *AUDITED])
     monkeypatch.setattr(evo_outputs.zoo, "audited", lambda *names: {name: AUDITED[name] for name in names})
