@@ -1,9 +1,10 @@
 """The parts that every Transformer in the book is assembled from.
 
-Shapes: B batch, N tokens, D width, H heads, S tokens that are looked at (in self-attention S = N).
-`mask` says who may attend to whom: boolean, True = may attend (as in
-F.scaled_dot_product_attention; nn.MultiheadAttention means the opposite), of any shape that
-broadcasts to (B, H, N, S). Floats instead are a bias, added to the scores.
+Shapes: B batch, N tokens, D width, H heads, S tokens that are looked at (in
+self-attention S = N). `mask` says who may attend to whom: boolean, True = may
+attend (as in F.scaled_dot_product_attention; nn.MultiheadAttention means the
+opposite), of any shape that broadcasts to (B, H, N, S). Floats instead are a
+bias, added to the scores.
 """
 from functools import partial
 
@@ -19,28 +20,32 @@ LAYER_NORM = partial(nn.LayerNorm, eps=1e-6)
 def causal_mask(n, device=None):
     """(n, n), True where position i may attend to position j: j <= i.
 
-    Wherever a `mask` is expected this function itself may be handed over, uncalled: attention
-    then skips the future instead of computing it and throwing it away.
+    Wherever a `mask` is expected this function itself may be handed over,
+    uncalled: attention then skips the future instead of computing it and
+    throwing it away.
     """
     return torch.ones(n, n, dtype=torch.bool, device=device).tril()
 
 
 class QuickGELU(nn.Module):
-    """The sigmoid form of GELU (Hendrycks & Gimpel 2016, sec. 2), used by CLIP and iGPT."""
+    """GELU's sigmoid form (Hendrycks & Gimpel 2016, sec. 2): CLIP and iGPT."""
 
     def forward(self, x):
         return x * torch.sigmoid(1.702 * x)
 
 
 def attend(q, k, v, mask=None):
-    """softmax(q k^T / sqrt(d) + bias) v in every head: (B, H, N, d), two of (B, H, S, d) -> (B, H, N, d).
+    """softmax(q k^T / sqrt(d) + bias) v in every head.
 
-    mask: None; boolean, True = may attend; `causal_mask` itself; or floats, the bias.
+    q (B, H, N, d), k and v (B, H, S, d) -> (B, H, N, d). mask: None; boolean,
+    True = may attend; `causal_mask` itself; or floats, the bias.
     """
     if mask is causal_mask:
         if q.shape[2] != k.shape[2]:
-            raise ValueError(f"mask=causal_mask with {q.shape[2]} queries and {k.shape[2]} keys: it "
-                             "is for a sequence that looks at itself; pass a table (N, S)")
+            raise ValueError(
+                f"mask=causal_mask with {q.shape[2]} queries and {k.shape[2]} "
+                "keys: it is for a sequence that looks at itself; pass a "
+                "table (N, S)")
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     if mask is not None:
         mask = _fitting(mask, q, k)
@@ -48,39 +53,49 @@ def attend(q, k, v, mask=None):
 
 
 def _fitting(mask, q, k):
-    """A table that attention can use, a bias in the dtype of the scores; or a clear error."""
-    if not isinstance(mask, torch.Tensor) or not (mask.dtype == torch.bool or mask.is_floating_point()):
+    """A table for attention, a bias in the scores' dtype; or a clear error."""
+    if not isinstance(mask, torch.Tensor) or not (
+            mask.dtype == torch.bool or mask.is_floating_point()):
         raise ValueError(
-            f"mask must be boolean, True = may attend, or floats, a bias added to the scores, or "
-            f"causal_mask, got {kind(mask)}: pass mask.bool()")
+            "mask must be boolean, True = may attend, or floats, a bias added "
+            f"to the scores, or causal_mask, got {kind(mask)}: pass "
+            "mask.bool()")
     B, H, N, S = *q.shape[:3], k.shape[2]
     shape = mask.shape
-    if len(shape) > 4 or any(m not in (1, n) for m, n in zip(shape[::-1], (S, N, H, B))):
-        raise ValueError(f"mask has shape {tuple(shape)}, which does not broadcast to "
-                         f"(batch, heads, queries, keys) = {(B, H, N, S)}")
+    if len(shape) > 4 or any(
+            m not in (1, n) for m, n in zip(shape[::-1], (S, N, H, B))):
+        raise ValueError(
+            f"mask has shape {tuple(shape)}, which does not broadcast to "
+            f"(batch, heads, queries, keys) = {(B, H, N, S)}")
     return mask if mask.dtype == torch.bool else mask.to(q.dtype)
 
 
 class Attention(nn.Module):
-    """Multi-head attention (Vaswani et al. 2017, sec. 3.2): (B, N, D) -> (B, N, D).
+    """Multi-head attention (Vaswani et al. 2017, sec. 3.2).
 
-    attn(x) looks from x at x; attn(x, source) from x at a source (B, S, source_dim); attn(q, k, v)
-    finds by k and takes from v, as DETR, which adds positions to q and k and not to v.
+    (B, N, D) -> (B, N, D). attn(x) looks from x at x; attn(x, source) from x
+    at a source (B, S, source_dim); attn(q, k, v) finds by k and takes from v,
+    as DETR, which adds positions to q and k and not to v.
     """
 
     def __init__(self, dim, heads, source_dim=None):
         super().__init__()
         if heads < 1 or dim % heads:
-            raise ValueError(f"heads={heads} does not divide dim={dim}, as it must")
+            raise ValueError(
+                f"heads={heads} does not divide dim={dim}, as it must")
         self.heads, self.dim, self.source_dim = heads, dim, source_dim or dim
         if self.source_dim == dim:
             self.qkv = nn.Linear(dim, 3 * dim)
         else:
-            self.q, self.kv = nn.Linear(dim, dim), nn.Linear(self.source_dim, 2 * dim)
+            self.q, self.kv = (
+                nn.Linear(dim, dim), nn.Linear(self.source_dim, 2 * dim))
         self.proj = nn.Linear(dim, dim)
 
     def split(self, q, k=None, v=None):
-        """(B, N, D), two of (B, S, source_dim) -> queries, keys, values, each (B, H, N or S, D/H)."""
+        """q (B, N, D), k and v (B, S, source_dim) -> the same in heads.
+
+        Queries (B, H, N, D/H), keys and values (B, H, S, D/H).
+        """
         k = q if k is None else k
         v = k if v is None else v
         check_vectors(q, self.dim, "q")
@@ -90,16 +105,22 @@ class Attention(nn.Module):
             check_vectors(k, self.source_dim, "k")
             check_vectors(v, self.source_dim, "v")
             same = self.source_dim == self.dim
-            parts = each(self.qkv, q, k, v) if same else [self.q(q), *each(self.kv, k, v)]
+            parts = (each(self.qkv, q, k, v) if same
+                     else [self.q(q), *each(self.kv, k, v)])
         shape = self.heads, self.dim // self.heads
-        return [part.view(*part.shape[:2], *shape).transpose(1, 2) for part in parts]
+        return [part.view(*part.shape[:2], *shape).transpose(1, 2)
+                for part in parts]
 
     def forward(self, q, k=None, v=None, mask=None):
         y = attend(*self.split(q, k, v), mask)
-        return self.proj(y.transpose(1, 2).flatten(2))  # (B, H, N, D/H) -> (B, N, D)
+        # (B, H, N, D/H) -> (B, N, D)
+        return self.proj(y.transpose(1, 2).flatten(2))
 
     def weights(self, x, mask=None):
-        """Who attends to whom in x, (B, H, N, N): what attention takes of one-hot values."""
+        """Who attends to whom in x: what attention takes of one-hot values.
+
+        (B, N, D) -> (B, H, N, N).
+        """
         q, k, _ = self.split(x)
         one_hot = torch.eye(k.shape[2], dtype=k.dtype, device=k.device)
         return attend(q, k, one_hot.expand(*k.shape[:3], -1), mask)
@@ -113,16 +134,18 @@ def each(linear, *inputs):
 
 
 def feed_forward(dim, activation=nn.GELU):
-    """Two linear maps, four times as wide in between: (B, N, D) -> (B, N, D)."""
-    return nn.Sequential(nn.Linear(dim, 4 * dim), activation(), nn.Linear(4 * dim, dim))
+    """Two linear maps, four times wider in between: (B, N, D) -> (B, N, D)."""
+    return nn.Sequential(
+        nn.Linear(dim, 4 * dim), activation(), nn.Linear(4 * dim, dim))
 
 
 class LayerScale(nn.Module):
-    """A branch whose output is weighted channel by channel, at first by little (CaiT, BEiT)."""
+    """A branch weighted by channel, at first by little (CaiT, BEiT)."""
 
     def __init__(self, branch, dim, start=1e-5):
         super().__init__()
-        self.branch, self.scale = branch, nn.Parameter(torch.full((dim,), start))
+        self.branch, self.scale = (
+            branch, nn.Parameter(torch.full((dim,), start)))
 
     def forward(self, *args, **named):
         return self.scale * self.branch(*args, **named)
@@ -131,13 +154,14 @@ class LayerScale(nn.Module):
 class Block(nn.Module):
     """Attention, then an MLP, each with a residual: (B, N, D) -> (B, N, D).
 
-    norm_first=False normalises after the sum (Transformer, GPT-1, BERT), norm_first=True before
-    the branch (GPT-2, iGPT, ViT and after). `norm` is called with dim, `activation` with nothing.
-    Other branches are handed in as modules: attn(x, mask=mask), mlp(x).
+    norm_first=False normalises after the sum (Transformer, GPT-1, BERT),
+    norm_first=True before the branch (GPT-2, iGPT, ViT and after). `norm` is
+    called with dim, `activation` with nothing. Other branches are handed in as
+    modules: attn(x, mask=mask), mlp(x).
     """
 
-    def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU,
-                 attn=None, mlp=None):
+    def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM,
+                 activation=nn.GELU, attn=None, mlp=None):
         super().__init__()
         self.norm_first = norm_first
         self.norm1 = norm(dim)
@@ -154,17 +178,19 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A stack of blocks: (B, N, D) -> (B, N, D). It knows nothing of words, pixels or losses.
+    """A stack of blocks: (B, N, D) -> (B, N, D).
 
-    With norm_first=True the output of the last block is not normalised yet: one more norm follows.
+    It knows nothing of words, pixels or losses. With norm_first=True the
+    output of the last block is not normalised yet: one more norm follows.
     `block` makes a block: a class or function that is called as Block is.
     """
 
-    def __init__(self, dim, depth, heads, norm_first=True, norm=LAYER_NORM, activation=nn.GELU,
-                 block=Block):
+    def __init__(self, dim, depth, heads, norm_first=True, norm=LAYER_NORM,
+                 activation=nn.GELU, block=Block):
         super().__init__()
         self.dim = dim
-        blocks = [block(dim, heads, norm_first, norm, activation) for _ in range(depth)]
+        blocks = [block(dim, heads, norm_first, norm, activation)
+                  for _ in range(depth)]
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm(dim) if norm_first else nn.Identity()
 
@@ -176,8 +202,12 @@ class Encoder(nn.Module):
 
 
 def linear_maps(module):
-    """[(name, nn.Linear)] of all linear maps inside, in the order of their making: to start them."""
-    return [(name, part) for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    """[(name, nn.Linear)] of all linear maps inside: to start them.
+
+    In the order of their making.
+    """
+    return [(name, part) for name, part in module.named_modules()
+            if isinstance(part, nn.Linear)]
 
 
 def two(size):
@@ -187,29 +217,32 @@ def two(size):
 
 
 def patchify(images, patch_size):
-    """Cut pictures into patches, row by row: (B, C, H, W) -> (B, N, P*P*C), as in MAE.
+    """Cut pictures into patches, row by row: (B, C, H, W) -> (B, N, P*P*C).
 
-    A patch is read in the order rows, columns, channels.
+    A patch is read as in MAE, in the order rows, columns, channels.
     """
     P = patch_size
     if images.ndim != 4:
-        raise ValueError(f"images have shape {tuple(images.shape)}, but (B, C, H, W) is needed: "
-                         "for a single picture images[None]")
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}, but (B, C, H, W) is "
+            "needed: for a single picture images[None]")
     B, C, height, width = images.shape
     if P < 1 or height % P or width % P:
-        raise ValueError(f"patch_size={P} does not divide the picture of {height}x{width}; "
-                         "choose a common divisor")
+        raise ValueError(
+            f"patch_size={P} does not divide the picture of {height}x{width}; "
+            "choose a common divisor")
     rows, columns = height // P, width // P
-    patches = images.reshape(B, C, rows, P, columns, P).permute(0, 2, 4, 3, 5, 1)
-    return patches.reshape(B, rows * columns, P * P * C)  # (B, rows, columns, P, P, C) -> (B, N, P*P*C)
+    patches = images.reshape(B, C, rows, P, columns, P).permute(
+        0, 2, 4, 3, 5, 1)  # (B, rows, columns, P, P, C)
+    return patches.reshape(B, rows * columns, P * P * C)
 
 
 class PatchEmbedding(nn.Module):
-    """Images (B, C, H, W) -> patches (B, N, D), row by row, by the same linear map for each.
+    """Images (B, C, H, W) -> patches (B, N, D), row by row.
 
-    image_size: one number or (height, width). `grid` is the number of patches a side, and for
-    oblong images (rows, columns). Elsewhere the same map is written as a P x P convolution of
-    stride P.
+    One linear map for every patch; elsewhere it is written as a P x P
+    convolution of stride P. image_size: one number or (height, width). `grid`
+    is the number of patches a side, and for oblong images (rows, columns).
     """
 
     def __init__(self, image_size, patch_size, channels, dim, bias=True):
@@ -226,9 +259,11 @@ class PatchEmbedding(nn.Module):
             raise ValueError(
                 f"image_size={image_size} is not divisible by patch_size={P}: "
                 "resize or pad the images, or choose another patch")
-        self.image_size, self.rows, self.columns = image_size, height // P, width // P
+        self.image_size, self.rows, self.columns = (
+            image_size, height // P, width // P)
         self.grid = self.rows if height == width else (self.rows, self.columns)
 
     def forward(self, images):
-        check_images(images, (self.channels, *two(self.image_size)), self.proj.weight.dtype)
+        check_images(images, (self.channels, *two(self.image_size)),
+                     self.proj.weight.dtype)
         return self.proj(patchify(images, self.patch_size))

@@ -1,68 +1,92 @@
-"""Which tokens are hidden. `masked` is boolean (B, N), True = hidden and to be predicted."""
+"""Which tokens are hidden.
+
+`masked` is boolean (B, N), True = hidden and to be predicted.
+"""
 import torch
 
 from evo.inputs import check_flags, check_ids
 
 
 def random_mask(batch, n, ratio, generator=None, device=None):
-    """Hide exactly round(ratio * n) of n tokens in every row, all choices equally likely (MAE).
+    """Hide exactly round(ratio * n) of n tokens in every row (MAE).
 
-    -> bool (batch, n), True = hidden. `generator` (on the CPU, or on `device`) makes it repeatable.
+    All choices are equally likely. -> bool (batch, n), True = hidden.
+    `generator` (on the CPU, or on `device`) makes it repeatable.
     """
     if not 0 <= ratio < 1:
-        raise ValueError(f"ratio={ratio} must lie in [0, 1): some tokens have to stay visible")
+        raise ValueError(f"ratio={ratio} must lie in [0, 1): some tokens have "
+                         "to stay visible")
     if batch < 0 or n < 0:
         raise ValueError(f"batch={batch} and n={n} must be 0 or more")
     hidden = round(ratio * n)
     if n and hidden == n:
-        raise ValueError(f"ratio={ratio} hides all of n={n} tokens: lower it or use more tokens")
+        raise ValueError(f"ratio={ratio} hides all of n={n} tokens: lower it "
+                         "or use more tokens")
     source = generator.device if generator else device
     noise = torch.rand(batch, n, generator=generator, device=source)
     masked = torch.zeros(batch, n, dtype=torch.bool, device=noise.device)
-    return masked.scatter_(1, noise.argsort(1)[:, :hidden], True).to(device or noise.device)
+    return masked.scatter_(1, noise.argsort(1)[:, :hidden], True).to(
+        device or noise.device)
 
 
 def visible(masked, count=None):
-    """Where the tokens are that stay: bool (B, N) -> long (B, K), in order; rows hide equally many.
+    """Where the tokens are that stay: bool (B, N) -> long (B, K), in order.
 
-    Whoever knows that K = count already spares the look at the numbers (and a GPU the wait).
+    Rows hide equally many. Whoever knows that K = count already spares the
+    look at the numbers (and a GPU the wait).
     """
     check_flags(masked, "masked")
     if masked.ndim != 2:
-        raise ValueError(f"masked has shape {tuple(masked.shape)}, but (batch, tokens) is needed")
+        raise ValueError(f"masked has shape {tuple(masked.shape)}, but "
+                         "(batch, tokens) is needed")
     if count is None:
         if not len(masked):
-            raise ValueError("masked is an empty batch, of which nobody can say how many tokens stay")
+            raise ValueError("masked is an empty batch, of which nobody can "
+                             "say how many tokens stay")
         count = masked[0].logical_not().sum().item()
         torch._check(count >= 0)  # torch.export has no numbers to look at
         torch._check(count <= masked.shape[1])
-        if not torch.compiler.is_compiling() and (masked.logical_not().sum(1) != count).any():
-            raise ValueError("every row of `masked` must hide the same number of tokens")
+        if not torch.compiler.is_compiling() and (
+                masked.logical_not().sum(1) != count).any():
+            raise ValueError("every row of `masked` must hide the same number "
+                             "of tokens")
     return masked.byte().argsort(dim=1, stable=True)[:, :count]
 
 
-def bert_mask(tokens, hideable, mask_token, vocab_size, ratio=0.15, mix=(0.8, 0.1, 0.1), generator=None):
-    """Hide words as BERT does (Devlin et al. 2019, sec. 3.1, task 1) -> (tokens with holes, masked), both (B, N).
+def bert_mask(tokens, hideable, mask_token, vocab_size, ratio=0.15,
+              mix=(0.8, 0.1, 0.1), generator=None):
+    """Hide words as BERT does (Devlin et al. 2019, sec. 3.1, task 1).
 
-    In every row max(1, round(ratio * n)) of its n hideable tokens are chosen (`masked`, True = to be predicted). Of the
-    chosen ones a share mix[0] becomes `mask_token`, mix[1] a random token out of all vocab_size, mix[2] stays as it is.
-    tokens (B, N) ids; hideable bool (B, N), False for padding and special tokens.
+    tokens (B, N) ids; hideable bool (B, N), False for padding and special
+    tokens -> (tokens with holes, masked), both (B, N). In every row
+    max(1, round(ratio * n)) of its n hideable tokens are chosen (`masked`,
+    True = to be predicted). Of the chosen ones a share mix[0] becomes
+    `mask_token`, mix[1] a random token out of all vocab_size, mix[2] stays as
+    it is.
     """
     if not 0 < ratio < 1:
-        raise ValueError(f"ratio={ratio} must lie in (0, 1): something has to be hidden, something to stay")
+        raise ValueError(f"ratio={ratio} must lie in (0, 1): something has to "
+                         "be hidden, something to stay")
     if len(mix) != 3 or min(mix) < 0 or abs(sum(mix) - 1) > 1e-6:
-        raise ValueError(f"mix={mix} must be three shares that sum to 1: masked, random, unchanged")
+        raise ValueError(f"mix={mix} must be three shares that sum to 1: "
+                         "masked, random, unchanged")
     check_ids(tokens, vocab_size)
     check_flags(hideable, "hideable", tokens.shape)
     if tokens.ndim != 2:
-        raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but (B, N) ids are needed")
+        raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but "
+                         "(B, N) ids are needed")
     count = hideable.sum(1, keepdim=True)
     if not count.all():
-        raise ValueError("a row has no token that may be hidden: leave empty texts out")
+        raise ValueError("a row has no token that may be hidden: leave empty "
+                         "texts out")
     device = generator.device if generator else tokens.device
-    order, fate = torch.rand(2, *tokens.shape, generator=generator, device=device).to(tokens.device)
+    order, fate = torch.rand(
+        2, *tokens.shape, generator=generator, device=device).to(tokens.device)
     rank = order.masked_fill(~hideable, 2).argsort(1).argsort(1)
     masked = rank < (ratio * count).round().clamp(min=1)
-    other = torch.randint(vocab_size, tokens.shape, generator=generator, device=device).to(tokens.device)
-    holes = torch.where(fate < mix[0], mask_token, torch.where(fate < mix[0] + mix[1], other, tokens))
+    other = torch.randint(vocab_size, tokens.shape, generator=generator,
+                          device=device).to(tokens.device)
+    holes = torch.where(
+        fate < mix[0], mask_token,
+        torch.where(fate < mix[0] + mix[1], other, tokens))
     return torch.where(masked, holes, tokens), masked

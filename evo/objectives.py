@@ -1,4 +1,6 @@
-"""Training objectives as pure functions of tensors; each returns one number to make small.
+"""Training objectives as pure functions of tensors.
+
+Each returns one number to make small.
 
 Shapes: B batch, N tokens, V classes, P numbers a patch, D width.
 """
@@ -9,38 +11,44 @@ from evo.inputs import check_flags, check_ids, check_shape, check_whole
 
 
 def skip_gram(center, context, negatives):
-    """Skip-gram with negative sampling (Mikolov et al. 2013b, eq. 4), mean over the pairs.
+    """Skip-gram with negative sampling (Mikolov et al. 2013b, eq. 4).
 
-    center, context (B, D): vectors of words seen together; negatives (B, K, D): of random words.
+    center, context (B, D): vectors of words seen together; negatives
+    (B, K, D): of random words. The mean over the pairs.
     """
     check_shape(context, center.shape, "context")
-    check_shape(negatives, (len(center), negatives.shape[1], center.shape[1]), "negatives")
+    check_shape(negatives, (len(center), negatives.shape[1], center.shape[1]),
+                "negatives")
     _not_empty(len(center))
     seen = F.logsigmoid((center * context).sum(-1))
-    drawn = F.logsigmoid(-(negatives @ center.unsqueeze(-1)).squeeze(-1)).sum(-1)
+    drawn = F.logsigmoid(
+        -(negatives @ center.unsqueeze(-1)).squeeze(-1)).sum(-1)
     return -(seen + drawn).mean()
 
 
 def next_token(logits, tokens, valid=None):
     """Mean cross-entropy of each token given those before it.
 
-    logits (B, N, V), tokens (B, N), valid bool (B, N). logits[:, i] are judged by tokens[:, i + 1];
-    where valid is False (padding) nothing is asked.
+    logits (B, N, V), tokens (B, N), valid bool (B, N). logits[:, i] are judged
+    by tokens[:, i + 1]; where valid is False (padding) nothing is asked.
     """
     _check_sequence(logits, tokens, valid)
     if valid is not None:
         tokens = tokens.masked_fill(~valid, -100)
-    targets = F.pad(tokens[:, 1:], (0, 1), value=-100)  # shifting these spares a copy of the logits
+    # shifting the targets spares a copy of the logits
+    targets = F.pad(tokens[:, 1:], (0, 1), value=-100)
     check_ids(targets, logits.shape[2], ignore=-100)
     if not (targets >= 0).any():
-        raise ValueError("there is no next token to predict: no sequence has two valid tokens")
+        raise ValueError("there is no next token to predict: no sequence has "
+                         "two valid tokens")
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
 
 def previous_token(logits, tokens, valid=None):
-    """Mean cross-entropy of each token given those after it: next_token read from the right.
+    """Mean cross-entropy of each token given those after it.
 
-    logits[:, i] are judged by tokens[:, i - 1]; padding stands behind, where valid is False.
+    next_token read from the right: logits[:, i] are judged by
+    tokens[:, i - 1]; padding stands behind, where valid is False.
     """
     _check_sequence(logits, tokens, valid)
     targets = F.pad(tokens[:, :-1], (1, 0), value=-100)
@@ -48,22 +56,25 @@ def previous_token(logits, tokens, valid=None):
         targets = targets.masked_fill(~valid, -100)
     check_ids(targets, logits.shape[2], ignore=-100)
     if not (targets >= 0).any():
-        raise ValueError("there is no previous token to predict: no sequence has two valid tokens")
+        raise ValueError("there is no previous token to predict: no sequence "
+                         "has two valid tokens")
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
 
 def both_ways(ahead, back, tokens, valid=None):
-    """Half the cost of guessing each next token and half that of each previous one (ELMo, 3.1).
+    """Half the cost of each next token and half that of each previous one.
 
-    ahead, back (B, N, V), tokens (B, N), valid bool (B, N).
+    ELMo (sec. 3.1). ahead, back (B, N, V), tokens (B, N), valid bool (B, N).
     """
-    return (next_token(ahead, tokens, valid) + previous_token(back, tokens, valid)) / 2
+    return (next_token(ahead, tokens, valid)
+            + previous_token(back, tokens, valid)) / 2
 
 
 def masked_cross_entropy(logits, targets, masked):
     """Mean cross-entropy over hidden tokens (BERT; BEiT).
 
-    logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden. Or more axes than B and N.
+    logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden. Or
+    more axes than B and N.
     """
     check_shape(targets, logits.shape[:-1], "targets")
     check_flags(masked, "masked", targets.shape)
@@ -76,8 +87,9 @@ def masked_cross_entropy(logits, targets, masked):
 def masked_regression(pred, target, masked, p=2, normalize=False):
     """Mean |pred - target|^p over hidden patches: MAE p=2; SimMIM p=1.
 
-    pred, target (B, N, P), masked bool (B, N), True = hidden. normalize=True first gives every
-    target patch mean 0 and (unbiased) variance 1 (MAE, sec. 3, "Reconstruction target").
+    pred, target (B, N, P), masked bool (B, N), True = hidden. normalize=True
+    first gives every target patch mean 0 and (unbiased) variance 1 (MAE,
+    sec. 3, "Reconstruction target").
     """
     check_shape(target, pred.shape, "target")
     check_flags(masked, "masked", pred.shape[:-1])
@@ -91,7 +103,8 @@ def masked_regression(pred, target, masked, p=2, normalize=False):
 
 def _check_sequence(logits, tokens, valid):
     if logits.ndim != 3:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, but (batch, tokens, classes) is needed")
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, but "
+                         "(batch, tokens, classes) is needed")
     check_whole(tokens, "tokens", logits.shape[:2])
     if valid is not None:
         check_flags(valid, "valid", tokens.shape)
@@ -99,37 +112,43 @@ def _check_sequence(logits, tokens, valid):
 
 def _not_empty(n):
     if not n:
-        raise ValueError("the batch is empty: there is nothing to take the mean of")
+        raise ValueError("the batch is empty: there is nothing to take the "
+                         "mean of")
 
 
 def _something_hidden(masked):
     if not masked.any():
         raise ValueError(
-            "nothing is hidden: `masked` is False everywhere, so there is nothing to predict; "
-            "raise the mask ratio (round(ratio * N) must be at least 1)")
+            "nothing is hidden: `masked` is False everywhere, so there is "
+            "nothing to predict; raise the mask ratio (round(ratio * N) must "
+            "be at least 1)")
 
 
 def clip_loss(logits):
-    """Which caption belongs to which image, and the reverse (Radford et al. 2021, fig. 3).
+    """Which caption belongs to which image, and the reverse.
 
-    logits (B, B): row i is an image, column j a caption, the pairs stand on the diagonal.
+    As Radford et al. 2021, fig. 3. logits (B, B): row i is an image, column j
+    a caption, the pairs stand on the diagonal.
     """
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, but pairs need (B, B)")
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, but pairs "
+                         "need (B, B)")
     _not_empty(len(logits))
     pairs = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
+    return (F.cross_entropy(logits, pairs)
+            + F.cross_entropy(logits.T, pairs)) / 2
 
 
 def nt_xent(z0, z1, temperature=0.5):
-    """Find the other view of the same image among 2B - 1 (SimCLR, Chen et al. 2020, eq. 1).
+    """Find the other view of the same image among 2B - 1.
 
-    z0, z1 (B, D): two views, row by row.
+    SimCLR (Chen et al. 2020, eq. 1). z0, z1 (B, D): two views, row by row.
     """
     if temperature <= 0:
         raise ValueError(f"temperature={temperature} must be greater than 0")
     if z0.ndim != 2:
-        raise ValueError(f"z0 has shape {tuple(z0.shape)}, but (batch, width) is needed")
+        raise ValueError(f"z0 has shape {tuple(z0.shape)}, but (batch, width) "
+                         "is needed")
     check_shape(z1, z0.shape, "z1")
     _not_empty(len(z0))
     z = F.normalize(torch.cat([z0, z1]), dim=1)

@@ -133,34 +133,43 @@ class Subwords:
 
 
 def learn_merges(counts, size, inner=""):
-    """Byte-pair encoding (Sennrich et al. 2016): join the most frequent neighbours, again and again.
+    """Byte-pair encoding (Sennrich et al. 2016): join the most frequent pair.
 
-    counts: word -> how often it occurs. Every word starts as its characters; `inner` stands in front of those that do
-    not begin it ("##" for WordPiece). Stops at `size` pieces, or when no two neighbours are left. Of equally frequent
-    pairs the one learned first, by its parts, wins.
-    -> (pieces, merges): the characters in order, then what each merge made; merges are pairs of pieces.
+    Again and again: every word starts as its characters; `inner` stands in
+    front of those that do not begin it ("##" for WordPiece). Stops at `size`
+    pieces, or when no two neighbours are left. Of equally frequent pairs the
+    one learned first, by its parts, wins.
+    counts: word -> how often it occurs -> (pieces, merges): the characters in
+    order, then what each merge made; merges are pairs of pieces.
     """
     _whole("size", size, 1)
-    words = [([word[0], *(inner + c for c in word[1:])], n) for word, n in _counted(counts) if word]
+    words = [([word[0], *(inner + c for c in word[1:])], n)
+             for word, n in _counted(counts) if word]
     if not words:
-        raise ValueError("counts is empty: there is nothing to learn merges from")
+        raise ValueError("counts is empty: there is nothing to learn merges "
+                         "from")
     pieces = sorted({piece for word, _ in words for piece in word})
     if len(pieces) > size:
-        raise ValueError(f"size={size} is less than the {len(pieces)} different characters of the words, which are pieces, too")
+        raise ValueError(
+            f"size={size} is less than the {len(pieces)} different characters "
+            "of the words, which are pieces, too")
     number = {piece: i for i, piece in enumerate(pieces)}
-    frequency, found = Counter(), defaultdict(set)  # pair -> its count, and the words that hold it
+    # pair -> its count, and the words that hold it
+    frequency, found = Counter(), defaultdict(set)
     for i, (word, n) in enumerate(words):
         for pair in zip(word, word[1:]):
             frequency[pair] += n
             found[pair].add(i)
-    queue = [(-n, number[a], number[b], a, b) for (a, b), n in frequency.items()]
+    queue = [(-n, number[a], number[b], a, b)
+             for (a, b), n in frequency.items()]
     heapify(queue)
     merges = []
     while queue and len(pieces) < size:
         n, _, _, a, b = heappop(queue)
         if -n != frequency[a, b]:  # it has changed since it was put here
             if frequency[a, b]:
-                heappush(queue, (-frequency[a, b], number[a], number[b], a, b))
+                heappush(
+                    queue, (-frequency[a, b], number[a], number[b], a, b))
             continue
         merges.append((a, b))
         joined = a + b.removeprefix(inner)
@@ -175,7 +184,8 @@ def learn_merges(counts, size, inner=""):
             word[:] = join(word, a, b, joined)
             for pair in zip(word, word[1:]):
                 frequency[pair] += n
-                if joined in pair:  # the others have become rarer: the queue finds out when they are due
+                # the others have become rarer: the queue finds out in time
+                if joined in pair:
                     found[pair].add(i)
                     fresh.add(pair)
         for a, b in fresh:
@@ -195,7 +205,10 @@ def join(word, a, b, joined):
 
 
 def longest_match(word, pieces, unknown="[UNK]"):
-    """WordPiece: from the left, always the longest piece that fits; [unknown] where none does. -> list of pieces."""
+    """WordPiece: from the left, always the longest piece that fits.
+
+    -> list of pieces; [unknown] where none fits.
+    """
     if len(_text(word)) > LONGEST:
         return [unknown]
     _listed(pieces, "pieces")

@@ -3,7 +3,6 @@
 import pytest
 
 
-
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
 

@@ -26,7 +26,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:work|root|home|Users|tmp|private|mnt|
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 CODE = re.compile(r"^(```+|~~~+)(?!\{(?:note|tip|admonition|important|seealso)).*?^\1\s*$", re.M | re.S)
 WORDS_PER_LINE = (7, 12)
-LONGEST_LINE = 100
+LONGEST_LINE = 79
+MOST_CELLS = 120
+CLAIMS_SHOWN = (6, 10)
 
 
 def code_cells(notebook):
@@ -47,6 +49,11 @@ def prose(notebook):
 
 def folded(cell):
     return bool({"hide-cell", "hide-input", "remove-cell"} & set(cell.metadata.get("tags", [])))
+
+
+def away(cell):
+    """Whether a page hides the whole cell: an exercise's solution, side evidence, the set-up."""
+    return bool({"hide-cell", "remove-cell"} & set(cell.metadata.get("tags", [])))
 
 
 def references():
@@ -126,11 +133,11 @@ def figures(notebook):
 
 def lengths(notebook):
     code = code_cells(notebook)[1:]  # the first cell is not the chapter's
-    counts = [len(lines(cell)) for cell in code]
-    if median(counts) > 6:
-        yield f"median cell length is {median(counts)} lines, at most 6 allowed"
+    counts = [len(lines(cell)) for cell in code if not folded(cell)]  # what a reader sees
+    if counts and median(counts) > 8:
+        yield f"median length of the cells shown is {median(counts)} lines, at most 8 allowed"
     if sum(count <= 20 for count in counts) < 0.9 * len(counts):
-        yield f"{sum(count > 20 for count in counts)} of {len(counts)} cells are longer than 20 lines, a tenth may be"
+        yield f"{sum(count > 20 for count in counts)} of {len(counts)} cells shown are longer than 20 lines, a tenth may be"
     for cell in code:
         if len(lines(cell)) > 40:
             yield f"{cell.id}: {len(lines(cell))} lines, at most 40 allowed"
@@ -140,6 +147,33 @@ def lengths(notebook):
     words, total = len(prose(notebook).split()), sum(len(lines(cell)) for cell in code if not folded(cell))
     if not WORDS_PER_LINE[0] <= round(words / total, 1) <= WORDS_PER_LINE[1]:
         yield f"{words / total:.1f} words of prose a line of code ({words} / {total}), 7 to 12 wanted"
+
+
+def opening(notebook):
+    """A chapter begins with its question, its answer in one sentence and its picture."""
+    first, *rest = notebook.cells
+    if "**In one sentence.**" not in first.source:
+        yield "the title's cell lacks the chapter's answer: **In one sentence.** ..."
+    shown = [cell for cell in rest if not away(cell)]
+    if not shown or not any(m.startswith("image/") for o in shown[0].get("outputs", []) for m in o.get("data", {})):
+        yield "behind the title and the set-up stands no picture: the first cell that is shown must draw one"
+    for cell in code_cells(notebook):
+        try:
+            body = ast.parse(cell.source).body
+        except SyntaxError:  # %pip
+            continue
+        if body and not folded(cell) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body):
+            yield f"{cell.id}: only imports, which are to be folded (tag hide-input)"
+
+
+def amount(notebook):
+    """How much a reader has before him: cells that the page does not fold, and claims in them."""
+    shown = [cell for cell in notebook.cells if not away(cell)]
+    if len(shown) > MOST_CELLS:
+        yield f"{len(shown)} cells are not folded, at most {MOST_CELLS} allowed: cut, split, or fold side evidence (tag hide-cell)"
+    stated = sum(claims.CLAIM in o.get("data", {}) for cell in shown for o in cell.get("outputs", []))
+    if not CLAIMS_SHOWN[0] <= stated <= CLAIMS_SHOWN[1]:
+        yield f"{stated} claims are shown, {CLAIMS_SHOWN[0]} to {CLAIMS_SHOWN[1]} wanted: fold the others (hide-cell), the ledger has all"
 
 
 def proof(notebook, path):
@@ -251,7 +285,7 @@ def tables_agree(markup, text):
 def violations(notebook, path):
     """Everything that is wrong with a chapter, one sentence each."""
     found = []
-    for check in (shape, executed, paths, figures, lengths, structure, one_rule, agree):
+    for check in (shape, executed, paths, figures, opening, amount, lengths, structure, one_rule, agree):
         found += check(notebook)
     return found + list(proof(notebook, path))
 

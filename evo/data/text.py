@@ -58,9 +58,13 @@ def split(n, seed=0):
 
 
 def tokenize(text):
-    """Lower-cased words and numbers; apostrophes inside a word stay: "Don't!" -> ["don't"]."""
+    """Lower-cased words and numbers, without punctuation.
+
+    Apostrophes inside a word stay: "Don't!" -> ["don't"].
+    """
     if not isinstance(text, str):
-        raise ValueError(f"text must be a string, but {text!r:.60} is {type(text).__name__}")
+        raise ValueError(f"text must be a string, but {text!r:.60} is "
+                         f"{type(text).__name__}")
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019): a Transformer encoder that guesses hidden words from both sides."""
+"""BERT (Devlin et al. 2019): hidden words are guessed from both sides."""
 from functools import partial
 
 import torch
@@ -13,11 +13,13 @@ NORM = partial(nn.LayerNorm, eps=1e-12)
 
 
 class BERT(nn.Module):
-    """features = encoder(norm(token + position + segment)); two heads read them.
+    """features = encoder(norm(token + position + segment)), for two heads.
 
-    tokens (B, N) ids, N <= length: [CLS] first [SEP] or [CLS] first [SEP] second [SEP]. segments (B, N): 0 up to the
-    first [SEP], 1 after it; None: all 0. valid bool (B, N), True = no padding; None: no padding anywhere.
-    As the original: normalised after each sum, GELU, output matrix tied to the token vectors; but no dropout.
+    tokens (B, N) ids, N <= length: [CLS] first [SEP] or [CLS] first [SEP]
+    second [SEP]. segments (B, N): 0 up to the first [SEP], 1 after it; None:
+    all 0. valid bool (B, N), True = no padding; None: no padding anywhere. As
+    the original: normalised after each sum, GELU, output matrix tied to the
+    token vectors; but no dropout.
     """
 
     def __init__(self, vocab_size, length, dim, depth, heads):
@@ -29,28 +31,35 @@ class BERT(nn.Module):
         self.norm = NORM(dim)
         self.encoder = Encoder(dim, depth, heads, norm_first=False, norm=NORM)
         self.pooler = nn.Linear(dim, dim)
-        self.transform = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), NORM(dim))
+        self.transform = nn.Sequential(
+            nn.Linear(dim, dim), nn.GELU(), NORM(dim))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         self.next = nn.Linear(dim, 2)
         self.apply(init_weights)
 
     def embed(self, tokens, segments=None):
-        """(B, N) -> (B, N, D): what the token is, where it stands, and in which of the two texts (sec. 3)."""
+        """(B, N) -> (B, N, D): what the token is, and where it stands.
+
+        In the row, and in which of the two texts (sec. 3).
+        """
         check_ids(tokens, self.token.num_embeddings)
         if tokens.ndim != 2 or not 1 <= tokens.shape[1] <= self.length:
             raise ValueError(
-                f"tokens have shape {tuple(tokens.shape)}, but this model reads (B, N) ids, "
-                f"1 <= N <= length={self.length}: cut the texts or build it with a greater length")
+                f"tokens have shape {tuple(tokens.shape)}, but this model "
+                f"reads (B, N) ids, 1 <= N <= length={self.length}: cut the "
+                "texts or build it with a greater length")
         segments = torch.zeros_like(tokens) if segments is None else segments
         check_ids(segments, 2, "segments", tokens.shape)
         position = self.position.weight[: tokens.shape[1]]
-        return self.norm(self.token(tokens) + position + self.segment(segments))
+        return self.norm(
+            self.token(tokens) + position + self.segment(segments))
 
     def features(self, tokens, segments=None, valid=None):
-        """(B, N) -> (B, N, D); every position has seen all others, on both sides."""
+        """(B, N) -> (B, N, D); every position has seen all, on both sides."""
         if valid is not None:
             check_flags(valid, "valid", tokens.shape)
-        mask = None if valid is None else valid[:, None, None]  # (B, 1, 1, N): nobody attends to padding
+        # (B, 1, 1, N): nobody attends to padding
+        mask = None if valid is None else valid[:, None, None]
         return self.encoder(self.embed(tokens, segments), mask)
 
     def pool(self, x):
@@ -58,11 +67,14 @@ class BERT(nn.Module):
         return torch.tanh(self.pooler(x[:, 0]))
 
     def guess(self, x):
-        """(..., D) -> (..., V): which word stands there (masked language model)."""
+        """(..., D) -> (..., V): which word is it (masked language model)."""
         return F.linear(self.transform(x), self.token.weight, self.bias)
 
     def follows(self, x):
-        """(B, N, D) -> (B, 2): class 0 = the second text follows the first, class 1 = it is another's."""
+        """(B, N, D) -> (B, 2): does the second text follow the first?
+
+        Class 0 = it does, class 1 = it is another's.
+        """
         return self.next(self.pool(x))
 
     def head(self, x):
@@ -72,7 +84,8 @@ class BERT(nn.Module):
     def forward(self, tokens, segments=None, valid=None, masked=None):
         """-> (guesses, follows): (B, N, V) and (B, 2).
 
-        With masked, bool (B, N), words are guessed at these positions only: (M, V), in the order of logits[masked].
+        With masked, bool (B, N), words are guessed at these positions only:
+        (M, V), in the order of logits[masked].
         """
         x = self.features(tokens, segments, valid)
         if masked is None:
@@ -123,13 +136,19 @@ TRANSFORMERS = [
 
 
 def load_transformers(model, state_dict):
-    """Load transformers.BertForPreTraining, the layout of the published files (bert-base-uncased).
+    """Load transformers.BertForPreTraining.
 
-    The decoder is the token matrix once more and is left out.
+    The layout of the published files (bert-base-uncased). The decoder is the
+    token matrix once more and is left out.
     """
-    renamed = weights.rename(state_dict, TRANSFORMERS, drop=r"^cls\.predictions\.decoder\.|\.position_ids$")
-    if len(renamed.get("token.weight", ())) not in (0, len(model.token.weight)):
+    renamed = weights.rename(
+        state_dict, TRANSFORMERS,
+        drop=r"^cls\.predictions\.decoder\.|\.position_ids$")
+    if len(renamed.get("token.weight", ())) not in (
+            0, len(model.token.weight)):
         raise ValueError(
-            f"the file has a vocabulary of {len(renamed['token.weight']):,} tokens, this model one of {len(model.token.weight):,}: "
-            "build the model with the vocab_size of the file, and use the vocabulary that came with it")
+            "the file has a vocabulary of "
+            f"{len(renamed['token.weight']):,} tokens, this model one of "
+            f"{len(model.token.weight):,}: build the model with the "
+            "vocab_size of the file, and use the vocabulary that came with it")
     return weights.load(model, renamed)

@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021): two encoders learn which caption belongs to which image."""
+"""CLIP (Radford et al. 2021): two towers learn which caption fits an image."""
 import math
 
 import torch
@@ -13,14 +13,19 @@ from evo.models.vit import ViT
 
 
 class ImageTower(ViT):
-    """CLIP's ViT: one more norm before the encoder, patches without bias, sigmoid GELU."""
+    """CLIP's ViT: one more norm before the encoder, patches without bias.
+
+    Its activation is the sigmoid form of GELU.
+    """
 
     def __init__(self, image_size, patch_size, channels, dim, depth, heads):
         super().__init__(image_size, patch_size, channels, dim, depth, heads)
-        self.patch.proj = nn.Linear(self.patch.proj.in_features, dim, bias=False)
+        self.patch.proj = nn.Linear(
+            self.patch.proj.in_features, dim, bias=False)
         self.norm_pre = NORM(dim)
         for _, layer in linear_maps(self.encoder):
-            layer.reset_parameters()  # drawn in vain, but so a seed gives the weights it always gave
+            # drawn in vain, but so a seed gives the weights it always gave
+            layer.reset_parameters()
         nn.init.normal_(self.cls, std=dim**-0.5)
         nn.init.normal_(self.position, std=dim**-0.5)
         init_encoder(self.encoder, dim)
@@ -35,32 +40,40 @@ class ImageTower(ViT):
 
 
 class TextTower(GPT):
-    """CLIP's GPT: the sigmoid form of GELU; read as an encoder, never asked for the next token."""
+    """CLIP's GPT: the sigmoid form of GELU.
+
+    It is read as an encoder, never asked for the next token.
+    """
 
     def __init__(self, vocab_size, length, dim, depth, heads):
-        super().__init__(vocab_size, length, dim, depth, heads, activation=QuickGELU)
+        super().__init__(
+            vocab_size, length, dim, depth, heads, activation=QuickGELU)
         init_encoder(self.encoder, dim)
 
 
 @torch.no_grad()
 def init_encoder(encoder, dim):
-    """As the official text tower; the image tower keeps PyTorch's defaults there."""
-    end = dim**-0.5 * (2 * len(encoder.blocks)) ** -0.5  # what ends a branch shrinks with depth
+    """As the official text tower; its image tower keeps PyTorch's defaults."""
+    # what ends a branch shrinks with depth
+    end = dim**-0.5 * (2 * len(encoder.blocks)) ** -0.5
     for name, layer in linear_maps(encoder.blocks):
         start = (2 * dim) ** -0.5 if "mlp" in name else dim**-0.5
-        nn.init.normal_(layer.weight, std=end if layer.out_features == dim else start)
+        nn.init.normal_(
+            layer.weight, std=end if layer.out_features == dim else start)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
 
 class CLIP(nn.Module):
-    """scale * encode_image(images) @ encode_text(tokens).T: how well caption j fits image i.
+    """scale * encode_image(images) @ encode_text(tokens).T.
 
-    images (B, C, H, W), tokens (B', N) ids, each row with an `end_token` -> logits (B, B').
-    `image` is any module images -> (B, image.dim), such as ViT(classes=0) or ImageTower; `text`
-    any with text.features(tokens) -> (B, N, text.dim) that looks back only, such as GPT or
-    TextTower: the feature at the (first) end token has read the whole caption and stands for it;
-    padding behind it is never seen.
+    How well caption j fits image i: images (B, C, H, W), tokens (B', N) ids,
+    each row with an `end_token` -> logits (B, B').
+    `image` is any module images -> (B, image.dim), such as ViT(classes=0) or
+    ImageTower; `text` any with text.features(tokens) -> (B, N, text.dim) that
+    looks back only, such as GPT or TextTower: the feature at the (first) end
+    token has read the whole caption and stands for it; padding behind it is
+    never seen.
     """
 
     def __init__(self, image, text, dim, end_token):
@@ -80,29 +93,36 @@ class CLIP(nn.Module):
         """(B, N) ids -> (B, dim), length one."""
         check_whole(tokens, "tokens")
         if tokens.ndim != 2:
-            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but captions are (B, N) ids")
+            raise ValueError(f"tokens have shape {tuple(tokens.shape)}, but "
+                             "captions are (B, N) ids")
         is_end = tokens == self.end_token
         if not torch.compiler.is_compiling() and not is_end.any(1).all():
             raise ValueError(
-                f"a caption has no end_token={self.end_token}, where its feature is read: "
-                "append it to every caption, before padding")
+                f"a caption has no end_token={self.end_token}, where its "
+                "feature is read: append it to every caption, before padding")
         end = is_end.int().argmax(1)  # the first one
         x = self.text.features(tokens)
-        return F.normalize(self.text_proj(x[torch.arange(len(x), device=x.device), end]), dim=-1)
+        return F.normalize(self.text_proj(
+            x[torch.arange(len(x), device=x.device), end]), dim=-1)
 
     def scale(self):
-        """Learned, "clipped to prevent scaling the logits by more than 100" (sec. 2.5)."""
+        """Learned, at most 100.
+
+        "clipped to prevent scaling the logits by more than 100" (sec. 2.5).
+        """
         with torch.no_grad():
             self.log_scale.clamp_(max=math.log(100))
         return self.log_scale.exp()
 
     def forward(self, images, tokens):
-        return self.scale() * self.encode_image(images) @ self.encode_text(tokens).T
+        return (self.scale() * self.encode_image(images)
+                @ self.encode_text(tokens).T)
 
 
 def clip_vit_base_patch32():
     """CLIP ViT-B/32 as released: 151,277,313 parameters."""
-    image = ImageTower(image_size=224, patch_size=32, channels=3, dim=768, depth=12, heads=12)
+    image = ImageTower(image_size=224, patch_size=32, channels=3, dim=768,
+                       depth=12, heads=12)
     text = TextTower(vocab_size=49_408, length=77, dim=512, depth=12, heads=8)
     return CLIP(image, text, dim=512, end_token=49_407)
 
@@ -133,7 +153,8 @@ TRANSFORMERS = [
     (r"^visual_projection\.", "image_proj."),
     (r"^text_projection\.", "text_proj."),
     (r"^vision_model\.embeddings\.class_embedding$", "image.cls"),
-    (r"^vision_model\.embeddings\.position_embedding\.weight$", "image.position"),
+    (r"^vision_model\.embeddings\.position_embedding\.weight$",
+     "image.position"),
     (r"^vision_model\.embeddings\.patch_embedding\.", "image.patch.proj."),
     (r"^vision_model\.pre_layrnorm\.", "image.norm_pre."),
     (r"^vision_model\.post_layernorm\.", "image.encoder.norm."),
@@ -150,7 +171,10 @@ TRANSFORMERS = [
 
 
 def load_openai(model, state_dict):
-    """Load OpenAI's CLIP with a ViT (its projections are stored as (in, out))."""
+    """Load OpenAI's CLIP with a ViT.
+
+    Its projections are stored as (in, out).
+    """
     numbers = r"^(input_resolution|context_length|vocab_size)$"
     renamed = weights.rename(state_dict, OPENAI, drop=numbers)
     for name in ("image_proj.weight", "text_proj.weight"):
@@ -160,12 +184,17 @@ def load_openai(model, state_dict):
 
 
 def load_transformers(model, state_dict):
-    """Load transformers.CLIPModel; build the model with the end token of its tokenizer."""
-    return _load(model, weights.rename(state_dict, TRANSFORMERS, drop=r"\.position_ids$"))
+    """Load transformers.CLIPModel.
+
+    Build the model with the end token of its tokenizer.
+    """
+    return _load(model, weights.rename(
+        state_dict, TRANSFORMERS, drop=r"\.position_ids$"))
 
 
 def _load(model, renamed):
-    for name in ("image.cls", "image.position"):  # stored without the leading 1s
+    for name in ("image.cls", "image.position"):  # stored without leading 1s
         if name in renamed:
-            renamed[name] = renamed[name].reshape(1, -1, renamed[name].shape[-1])
+            renamed[name] = renamed[name].reshape(
+                1, -1, renamed[name].shape[-1])
     return weights.load(model, renamed)

@@ -1,7 +1,9 @@
-"""ELMo (Peters et al. 2018): two LSTM language models, one a direction, that read words as characters.
+"""ELMo (Peters et al. 2018): two LSTM language models, one a direction.
 
-Shapes: B batch, N words with the marks of begin and end, C characters a word, D width, V words that can be guessed.
-`valid` (B, N) is True where there is a word and False in the padding behind a shorter sentence.
+They read words as characters. Shapes: B batch, N words with the marks of begin
+and end, C characters a word, D width, V words that can be guessed. `valid`
+(B, N) is True where there is a word and False in the padding behind a shorter
+sentence.
 """
 import warnings
 
@@ -56,7 +58,10 @@ def _not_empty(sentences):
 
 
 class Highway(nn.Module):
-    """gate * relu(change(x)) + (1 - gate) * x (Srivastava et al. 2015). At first little is changed: (M, D) -> (M, D)."""
+    """gate * relu(change(x)) + (1 - gate) * x: (M, D) -> (M, D).
+
+    Srivastava et al. 2015. At first little is changed.
+    """
 
     def __init__(self, dim):
         super().__init__()
@@ -71,15 +76,17 @@ class Highway(nn.Module):
 class CharacterCNN(nn.Module):
     """The vector of a word from its spelling: (M, C) characters -> (M, D).
 
-    filters: (width, number) pairs. A filter looks at `width` characters side by side and reports where in the word it
-    fires most; two highway layers and a linear map follow.
+    filters: (width, number) pairs. A filter looks at `width` characters side
+    by side and reports where in the word it fires most; two highway layers and
+    a linear map follow.
     """
 
     def __init__(self, filters, char_dim, dim):
         super().__init__()
         total = sum(number for _, number in filters)
         self.characters = nn.Embedding(FILL + 1, char_dim, padding_idx=0)
-        self.convs = nn.ModuleList(nn.Conv1d(char_dim, number, width) for width, number in filters)
+        self.convs = nn.ModuleList(
+            nn.Conv1d(char_dim, number, width) for width, number in filters)
         self.highways = nn.ModuleList(Highway(total) for _ in range(2))
         self.proj = nn.Linear(total, dim)
 
@@ -95,10 +102,11 @@ class CharacterCNN(nn.Module):
 
 
 class LSTM(nn.LSTM):
-    """nn.LSTM of one layer whose output is projected from `cells` to `dim` numbers: (B, N, D) -> (B, N, D).
+    """nn.LSTM of one layer with projected output: (B, N, D) -> (B, N, D).
 
-    With `clip` no cell and no output leaves [-clip, clip], which nn.LSTM cannot do: then a loop in Python, for published
-    weights. The forget gate's bias starts at 1.
+    The output is projected from `cells` to `dim` numbers. With `clip` no cell
+    and no output leaves [-clip, clip], which nn.LSTM cannot do: then a loop in
+    Python, for published weights. The forget gate's bias starts at 1.
     """
 
     def __init__(self, dim, cells, clip=None):
@@ -110,38 +118,50 @@ class LSTM(nn.LSTM):
     def forward(self, x):
         if self.clip is None:
             with warnings.catch_warnings():  # another kernel is taken: fine
-                warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+                warnings.filterwarnings("ignore", "LSTM with projections is "
+                                        "not supported with oneDNN")
                 return super().forward(x)[0]
-        h, c, outputs = x.new_zeros(len(x), self.proj_size), x.new_zeros(len(x), self.hidden_size), []
+        h, c, outputs = (x.new_zeros(len(x), self.proj_size),
+                         x.new_zeros(len(x), self.hidden_size), [])
         for now in x.unbind(1):
-            gates = F.linear(now, self.weight_ih_l0, self.bias_ih_l0) + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
+            gates = (F.linear(now, self.weight_ih_l0, self.bias_ih_l0)
+                     + F.linear(h, self.weight_hh_l0, self.bias_hh_l0))
             i, f, g, o = gates.chunk(4, dim=1)
-            c = (f.sigmoid() * c + i.sigmoid() * g.tanh()).clamp(-self.clip, self.clip)
-            h = F.linear(o.sigmoid() * c.tanh(), self.weight_hr_l0).clamp(-self.clip, self.clip)
+            c = (f.sigmoid() * c + i.sigmoid() * g.tanh()).clamp(
+                -self.clip, self.clip)
+            h = F.linear(o.sigmoid() * c.tanh(), self.weight_hr_l0).clamp(
+                -self.clip, self.clip)
             outputs.append(h)
         return torch.stack(outputs, dim=1)
 
 
 def reverse(x, valid):
-    """Every sequence backwards within its own length, padding stays behind; twice is once: (B, N, D) -> (B, N, D)."""
+    """Every sequence backwards within its own length: (B, N, D) -> (B, N, D).
+
+    Padding stays behind; reversed twice, it is as before.
+    """
     check_flags(valid, "valid", x.shape[:2])
-    last, place = valid.sum(1, keepdim=True) - 1, torch.arange(x.shape[1], device=x.device)
+    last, place = (valid.sum(1, keepdim=True) - 1,
+                   torch.arange(x.shape[1], device=x.device))
     source = torch.where(place <= last, last - place, place)  # (B, N)
     return x.gather(1, source[..., None].expand_as(x))
 
 
 class ELMo(nn.Module):
-    """characters (B, N, C) from `spell` -> scores (B, N, V) of each next word, and (B, N, V) of each previous one.
+    """Scores of each next word and of each previous one, both (B, N, V).
 
-    Both directions share the characters' CNN and the output matrix, not the LSTMs. vocab_size=0 drops the output.
-    As the official code, but for dropout, which is left out.
+    From characters (B, N, C), which `spell` makes. Both directions share the
+    characters' CNN and the output matrix, not the LSTMs. vocab_size=0 drops
+    the output. As the official code, but for dropout, which is left out.
     """
 
-    def __init__(self, vocab_size, length, dim, cells, filters, char_dim=16, depth=2, clip=None):
+    def __init__(self, vocab_size, length, dim, cells, filters, char_dim=16,
+                 depth=2, clip=None):
         super().__init__()
         self.dim, self.length = dim, length
         self.words = CharacterCNN(filters, char_dim, dim)
-        self.ahead = nn.ModuleList(LSTM(dim, cells, clip) for _ in range(depth))
+        self.ahead = nn.ModuleList(
+            LSTM(dim, cells, clip) for _ in range(depth))
         self.back = nn.ModuleList(LSTM(dim, cells, clip) for _ in range(depth))
         self.head = nn.Linear(dim, vocab_size) if vocab_size else nn.Identity()
 
@@ -149,31 +169,47 @@ class ELMo(nn.Module):
         """(B, N), True where there is a word."""
         check_whole(characters, "characters")
         if characters.ndim != 3 or characters.shape[2] != self.length:
-            raise ValueError(f"characters have shape {tuple(characters.shape)}, but this model reads (B, N, {self.length}): "
-                             f"spell(sentences, length={self.length})")
+            raise ValueError(
+                f"characters have shape {tuple(characters.shape)}, but this "
+                f"model reads (B, N, {self.length}): "
+                f"spell(sentences, length={self.length})")
         if not characters.numel():
-            raise ValueError(f"characters of shape {tuple(characters.shape)} hold no word: there is nothing to read")
+            raise ValueError(
+                f"characters of shape {tuple(characters.shape)} hold no word: "
+                "there is nothing to read")
         check_ids(characters, FILL + 1, "characters")
         return characters[..., 0] > 0
 
     def embed(self, characters):
-        """The words one by one, whatever stands beside them: (B, N, C) -> (B, N, D). Equal words are computed once."""
-        words, which = characters.flatten(0, 1).unique(dim=0, return_inverse=True)
-        return F.embedding(which, self.words(words)).unflatten(0, characters.shape[:2])
+        """The words one by one, whatever stands beside them.
+
+        (B, N, C) -> (B, N, D). Equal words are computed once.
+        """
+        words, which = characters.flatten(0, 1).unique(
+            dim=0, return_inverse=True)
+        return F.embedding(which, self.words(words)).unflatten(
+            0, characters.shape[:2])
 
     def layers(self, characters):
-        """Layer 0, the words twice side by side, then the forward and the backward states of every LSTM layer.
+        """All layers, a list of (B, N, 2 * D), zero in the padding.
 
-        A list of (B, N, 2 * D), zero in the padding; in it place i has seen word i, from both sides.
+        Layer 0, the words twice side by side, then the forward and the
+        backward states of every LSTM layer; in them place i has seen word i,
+        from both sides.
         """
         valid = self.valid(characters)
         words = self.embed(characters)
-        ahead, back = _run(self.ahead, words), _run(self.back, reverse(words, valid))
-        pairs = [(words, words), *((a, reverse(b, valid)) for a, b in zip(ahead, back))]
+        ahead, back = (_run(self.ahead, words),
+                       _run(self.back, reverse(words, valid)))
+        pairs = [(words, words),
+                 *((a, reverse(b, valid)) for a, b in zip(ahead, back))]
         return [torch.cat(pair, dim=2) * valid[..., None] for pair in pairs]
 
     def features(self, characters):
-        """The upper layer: (B, N, C) -> (B, N, 2 * D), the first half has read from the left, the second from the right."""
+        """The upper layer: (B, N, C) -> (B, N, 2 * D).
+
+        The first half has read from the left, the second from the right.
+        """
         return self.layers(characters)[-1]
 
     def forward(self, characters):
@@ -182,7 +218,7 @@ class ELMo(nn.Module):
 
 
 def _run(lstms, x):
-    """What every layer gives; each but the first adds its input to its output."""
+    """What every layer gives; all but the first add their input to it."""
     outputs = []
     for i, lstm in enumerate(lstms):
         x = lstm(x) + x if i else lstm(x)
@@ -191,11 +227,15 @@ def _run(lstms, x):
 
 
 class ScalarMix(nn.Module):
-    """gamma * sum_j softmax(scores)_j * layer_j: what a task learns about a frozen ELMo (eq. 1). Starts as the mean."""
+    """gamma * sum_j softmax(scores)_j * layer_j (eq. 1).
+
+    What a task learns about a frozen ELMo. Starts as the mean.
+    """
 
     def __init__(self, layers):
         super().__init__()
-        self.scores, self.gamma = nn.Parameter(torch.zeros(layers)), nn.Parameter(torch.ones(()))
+        self.scores, self.gamma = (nn.Parameter(torch.zeros(layers)),
+                                   nn.Parameter(torch.ones(())))
 
     def weights(self):
         """(L,), positive, with sum 1."""
@@ -204,8 +244,10 @@ class ScalarMix(nn.Module):
     def forward(self, layers):
         """A list of L tensors of one shape -> a tensor of that shape."""
         if len(layers) != len(self.scores):
-            raise ValueError(f"{len(layers)} layers came, but this mix has weights for {len(self.scores)}")
-        return self.gamma * sum(weight * layer for weight, layer in zip(self.weights(), layers))
+            raise ValueError(f"{len(layers)} layers came, but this mix has "
+                             f"weights for {len(self.scores)}")
+        return self.gamma * sum(
+            weight * layer for weight, layer in zip(self.weights(), layers))
 
 
 def elmo_original(vocab_size=0):

@@ -1,4 +1,7 @@
-"""MAE (He et al. 2022): encode only the visible patches; a small decoder paints the others."""
+"""MAE (He et al. 2022): encode only the visible patches.
+
+A small decoder paints the others.
+"""
 import torch
 from torch import nn
 
@@ -12,28 +15,32 @@ from evo.models import weights
 class MAE(nn.Module):
     """A ViT that reads visible patches, and a decoder over all of them.
 
-    images (B, C, H, W), masked bool (B, N), True = hidden, equally many in every row
-    -> pixels of every patch, (B, N, P*P*C), in the order of patchify: (rows, columns, channels).
-    `vit` has no head (classes=0) and, as in the paper, fixed positions (positions=sine_cosine);
-    after pre-training it is what one keeps. Its weights start as ViT's do; the official file
-    differs in three details: one Xavier range for the stacked qkv, Xavier for patches, [CLS] normal .02.
+    images (B, C, H, W), masked bool (B, N), True = hidden, equally many in
+    every row -> pixels of every patch, (B, N, P*P*C), in the order of
+    patchify: (rows, columns, channels). `vit` has no head (classes=0) and, as
+    in the paper, fixed positions (positions=sine_cosine); after pre-training
+    it is what one keeps. Its weights start as ViT's do; the official file
+    differs in three details: one Xavier range for the stacked qkv, Xavier for
+    patches, [CLS] normal .02.
     """
 
     def __init__(self, vit, decoder_dim, decoder_depth, decoder_heads):
         super().__init__()
         if not isinstance(vit.head, nn.Identity):
-            raise ValueError("the vit of an MAE has no use for a head: build it with classes=0")
+            raise ValueError("the vit of an MAE has no use for a head: build "
+                             "it with classes=0")
         self.vit, self.dim = vit, vit.dim
         self.enter = nn.Linear(vit.dim, decoder_dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_dim))
         self.position = ancestor.sine_cosine(vit.patch.grid, decoder_dim)
         self.decoder = Encoder(decoder_dim, decoder_depth, decoder_heads)
-        self.head = nn.Linear(decoder_dim, vit.patch.patch_size**2 * vit.patch.channels)
+        self.head = nn.Linear(
+            decoder_dim, vit.patch.patch_size**2 * vit.patch.channels)
         self.init_weights()
 
     @torch.no_grad()
     def init_weights(self):
-        """As in the official file: Xavier for linear maps, zero biases, mask token normal .02."""
+        """As the official file: Xavier, biases 0, mask token normal .02."""
         for part in (self.enter, self.decoder, self.head):
             for layer in part.modules():
                 if isinstance(layer, nn.Linear):
@@ -44,16 +51,24 @@ class MAE(nn.Module):
     def keep(self, patches, masked):
         """(B, N, D) -> the visible ones, (B, K, D)."""
         check_flags(masked, "masked", patches.shape[:2])
-        return patches.gather(1, visible(masked)[..., None].expand(-1, -1, patches.shape[-1]))
+        return patches.gather(
+            1, visible(masked)[..., None].expand(-1, -1, patches.shape[-1]))
 
     def features(self, images, masked):
-        """Only visible patches are encoded: (B, C, H, W), bool (B, N) -> (B, 1 + K, D)."""
+        """Only visible patches are encoded.
+
+        (B, C, H, W), bool (B, N) -> (B, 1 + K, D).
+        """
         patches = self.vit.add_positions(self.vit.embed(images))
         return self.vit.encode(self.keep(patches, masked))
 
     def fill(self, z, masked):
-        """Tokens back in place, mask tokens in the gaps: (B, 1 + K, D') -> (B, 1 + N, D')."""
-        masked = torch.cat([torch.zeros_like(masked[:, :1]), masked], dim=1)  # [CLS] is visible
+        """Tokens back in place, mask tokens in the gaps.
+
+        (B, 1 + K, D') -> (B, 1 + N, D').
+        """
+        # [CLS] is visible
+        masked = torch.cat([torch.zeros_like(masked[:, :1]), masked], dim=1)
         place = visible(masked, count=z.shape[1])[..., None].expand_as(z)
         gaps = self.mask_token.to(z.dtype).expand(*masked.shape, -1)
         return gaps.scatter(1, place, z)
@@ -68,14 +83,20 @@ class MAE(nn.Module):
 
 
 class MAEWithMaskTokens(MAE):
-    """What MAE argues against (table 1c): as in BERT and BEiT the encoder reads mask tokens too."""
+    """What MAE argues against (table 1c).
+
+    As in BERT and BEiT the encoder reads mask tokens, too.
+    """
 
     def __init__(self, vit, decoder_dim, decoder_depth, decoder_heads):
         super().__init__(vit, decoder_dim, decoder_depth, decoder_heads)
         self.mask_token = nn.Parameter(torch.randn(1, 1, vit.dim) * 0.02)
 
     def features(self, images, masked):
-        """Every place is encoded: (B, C, H, W), bool (B, N) -> (B, 1 + N, D)."""
+        """Every place is encoded: (B, C, H, W), bool (B, N) -> (B, 1 + N, D).
+
+        Hidden patches are encoded as the mask token.
+        """
         x = self.vit.embed(images)
         check_flags(masked, "masked", x.shape[:2])
         x = torch.where(masked[..., None], self.mask_token.to(x.dtype), x)
@@ -87,14 +108,18 @@ class MAEWithMaskTokens(MAE):
 
 
 def mae_vit_base_patch16():
-    """MAE with ViT-B/16 and a decoder of 8 blocks: 111,907,840 parameters, positions counted."""
-    vit = ancestor.ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12,
-                       positions=ancestor.sine_cosine)
+    """MAE with ViT-B/16 and a decoder of 8 blocks: 111,907,840 parameters.
+
+    Positions are counted.
+    """
+    vit = ancestor.ViT(image_size=224, patch_size=16, channels=3, dim=768,
+                       depth=12, heads=12, positions=ancestor.sine_cosine)
     return MAE(vit, decoder_dim=512, decoder_depth=8, decoder_heads=16)
 
 
 OFFICIAL = [
-    (r"^(cls_token|pos_embed|patch_embed\..*|blocks\..*|norm\..*)$", r"vit.\1"),
+    (r"^(cls_token|pos_embed|patch_embed\..*|blocks\..*|norm\..*)$",
+     r"vit.\1"),
     (r"^vit\.cls_token$", "vit.cls"),
     (r"^vit\.pos_embed$", "vit.position"),
     (r"^vit\.patch_embed\.", "vit.patch."),
@@ -124,7 +149,10 @@ TRANSFORMERS = [
 
 
 def load_official(model, state_dict):
-    """Load facebookresearch/mae's MaskedAutoencoderViT with its decoder (the file's "model")."""
+    """Load facebookresearch/mae's MaskedAutoencoderViT with its decoder.
+
+    state_dict: the file, or the "model" in it.
+    """
     return weights.load(model, weights.rename(state_dict, OFFICIAL))
 
 

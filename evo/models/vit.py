@@ -1,4 +1,4 @@
-"""ViT (Dosovitskiy et al. 2021): an encoder that reads an image as a sentence of patches."""
+"""ViT (Dosovitskiy et al. 2021): an image, read as a sentence of patches."""
 from copy import deepcopy
 
 import torch
@@ -11,43 +11,51 @@ from evo.models import weights
 
 
 def learned(grid, dim):
-    """One trained vector for [CLS] and for every place, (1, 1 + rows * columns, dim).
+    """One trained vector for [CLS] and for every place.
 
-    grid: (rows, columns), or one number for a square.
+    (1, 1 + rows * columns, dim). grid: (rows, columns), or one number for a
+    square.
     """
     rows, columns = two(grid)
     return nn.Parameter(torch.randn(1, 1 + rows * columns, dim) * 0.02)
 
 
 def sine_cosine(grid, dim):
-    """Fixed positions for MAE: sines and cosines of the column, then of the row; zero for [CLS].
+    """Fixed positions for MAE, (1, 1 + rows * columns, dim).
 
-    (1, 1 + rows * columns, dim), never trained, but counted and saved as in the official file.
-    grid: (rows, columns), or one number for a square.
+    Sines and cosines of the column, then of the row; zero for [CLS]. Never
+    trained, but counted and saved as in the official file. grid: (rows,
+    columns), or one number for a square.
     """
     if dim % 4:
-        raise ValueError(f"dim={dim} must be divisible by 4: sine and cosine for each of two axes")
-    frequency = 10_000 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+        raise ValueError(f"dim={dim} must be divisible by 4: sine and cosine "
+                         "for each of two axes")
+    frequency = 10_000 ** -(
+        torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
     rows, columns = two(grid)
-    angle = torch.arange(max(rows, columns), dtype=torch.float64)[:, None] * frequency
+    angle = torch.arange(
+        max(rows, columns), dtype=torch.float64)[:, None] * frequency
     wave = torch.cat([angle.sin(), angle.cos()], dim=1)  # (longer side, dim/2)
+    # (rows * columns, dim/2) each
     column = wave[:columns].repeat(rows, 1)
-    row = wave[:rows].repeat_interleave(columns, dim=0)  # (rows * columns, dim/2) each
+    row = wave[:rows].repeat_interleave(columns, dim=0)
     table = F.pad(torch.cat([column, row], dim=1), (0, 0, 1, 0))
     return nn.Parameter(table.float()[None], requires_grad=False)
 
 
 class ViT(nn.Module):
-    """features = encode(add_positions(embed(images))); descendants cut this chain between links.
+    """features = encode(add_positions(embed(images))).
 
-    images (B, C, H, W) -> logits (B, classes); without a head (classes=0) [CLS]'s feature, (B, D).
-    image_size: one number or (height, width).
+    Descendants cut this chain between links.
+    images (B, C, H, W) -> logits (B, classes); without a head (classes=0)
+    [CLS]'s feature, (B, D). image_size: one number or (height, width).
     `positions` makes the table: `learned` (the paper) or `sine_cosine` (MAE).
-    No dropout: the paper needs it for training on ImageNet alone, and small models here do not.
+    No dropout: the paper needs it for training on ImageNet alone, and small
+    models here do not.
     """
 
-    def __init__(self, image_size, patch_size, channels, dim, depth, heads, classes=0,
-                 positions=learned):
+    def __init__(self, image_size, patch_size, channels, dim, depth, heads,
+                 classes=0, positions=learned):
         super().__init__()
         self.dim = dim
         self.patch = PatchEmbedding(image_size, patch_size, channels, dim)
@@ -58,20 +66,29 @@ class ViT(nn.Module):
         self.init_weights()
 
     def make_encoder(self, dim, depth, heads):
-        """The body, (B, N, D) -> (B, N, D). A descendant with another one says so here."""
+        """The body, (B, N, D) -> (B, N, D).
+
+        A descendant with another one says so here.
+        """
         return Encoder(dim, depth, heads)
 
     @torch.no_grad()
     def init_weights(self):
-        """As the official JAX code: Xavier in the blocks, LeCun for patches, zero for the head."""
+        """As the official JAX code.
+
+        Xavier in the blocks, LeCun for patches, zero for the head.
+        """
         for block in self.encoder.blocks:
             for name, layer in linear_maps(block):
-                for matrix in layer.weight.chunk(3 if name.endswith("qkv") else 1):
+                for matrix in layer.weight.chunk(
+                        3 if name.endswith("qkv") else 1):
                     nn.init.xavier_uniform_(matrix)
             for name, layer in linear_maps(block):
                 if layer.bias is not None:
-                    nn.init.normal_(layer.bias, std=1e-6) if "mlp" in name else nn.init.zeros_(layer.bias)
-        nn.init.trunc_normal_(self.patch.proj.weight, std=self.patch.proj.in_features**-0.5)
+                    (nn.init.normal_(layer.bias, std=1e-6) if "mlp" in name
+                     else nn.init.zeros_(layer.bias))
+        nn.init.trunc_normal_(self.patch.proj.weight,
+                              std=self.patch.proj.in_features**-0.5)
         nn.init.zeros_(self.patch.proj.bias)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
@@ -90,7 +107,10 @@ class ViT(nn.Module):
         return torch.cat([cls, patches], dim=1)
 
     def encode(self, patches):
-        """Any number of patches with positions, (B, K, D) -> (B, 1 + K, D), [CLS] first."""
+        """Any number of patches with positions, (B, K, D) -> (B, 1 + K, D).
+
+        [CLS] comes first.
+        """
         return self.encoder(self.prepend_cls(patches))
 
     def features(self, images):
@@ -106,41 +126,55 @@ class ViT(nn.Module):
 
 
 def vit_base_patch16(classes=1000):
-    """ViT-B/16 at 224 px (table 1): 86,567,656 parameters with 1,000 classes."""
-    return ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12, heads=12,
-               classes=classes)
+    """ViT-B/16 at 224 px (table 1): 86,567,656 parameters, 1,000 classes."""
+    return ViT(image_size=224, patch_size=16, channels=3, dim=768, depth=12,
+               heads=12, classes=classes)
 
 
 def with_head(vit, classes):
-    """A copy of a trained ViT with a new head that starts at zero: where fine-tuning begins."""
+    """A copy of a trained ViT with a new head: where fine-tuning begins.
+
+    The head starts at zero.
+    """
     copy = deepcopy(vit)
-    copy.head = nn.Linear(vit.dim, classes, device=vit.cls.device, dtype=vit.cls.dtype)
+    copy.head = nn.Linear(
+        vit.dim, classes, device=vit.cls.device, dtype=vit.cls.dtype)
     for parameter in copy.head.parameters():
         nn.init.zeros_(parameter)
     return copy
 
 
 def interpolate_positions(position, grid, old=None):
-    """Stretch a table over another grid (sec. 3.2): (1, 1 + n, D) -> (1, 1 + rows * columns, D).
+    """Stretch a table of positions over another grid (sec. 3.2).
 
-    grid, old: (rows, columns), or one number for a square; old=None: the table was of a square.
+    (1, 1 + n, D) -> (1, 1 + rows * columns, D). grid, old: (rows, columns), or
+    one number for a square; old=None: the table was of a square.
     """
     n = position.shape[1] - 1
     rows, columns = two(round(n**0.5) if old is None else old)
     if rows * columns != n:
-        raise ValueError(f"{n} positions are not a square grid: pass old=(rows, columns)"
-                         if old is None else f"{n} positions do not fill old={old}")
-    table = position[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2)  # (1, D, rows, columns)
-    table = F.interpolate(table, size=two(grid), mode="bicubic", align_corners=False)
-    return torch.cat([position[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
+        raise ValueError(
+            f"{n} positions are not a square grid: pass old=(rows, columns)"
+            if old is None else f"{n} positions do not fill old={old}")
+    table = position[:, 1:].unflatten(1, (rows, columns)).permute(
+        0, 3, 1, 2)  # (1, D, rows, columns)
+    table = F.interpolate(
+        table, size=two(grid), mode="bicubic", align_corners=False)
+    return torch.cat(
+        [position[:, :1], table.flatten(2).transpose(1, 2)], dim=1)
 
 
 def at_resolution(vit, image_size):
-    """A copy of a trained ViT for larger images, with patches of the same size (sec. 3.2)."""
+    """A copy of a trained ViT for larger images (sec. 3.2).
+
+    Its patches have the same size.
+    """
     copy = deepcopy(vit)
     copy.patch.resize(image_size)
-    position = interpolate_positions(vit.position.detach(), copy.patch.grid, old=vit.patch.grid)
-    copy.position = nn.Parameter(position, requires_grad=vit.position.requires_grad)
+    position = interpolate_positions(
+        vit.position.detach(), copy.patch.grid, old=vit.patch.grid)
+    copy.position = nn.Parameter(
+        position, requires_grad=vit.position.requires_grad)
     return copy
 
 
@@ -153,7 +187,8 @@ TIMM = [
     (r"\.mlp\.fc2\.", ".mlp.2."),
 ]
 
-TRANSFORMERS = [  # both layouts: that of the published files and that of transformers >= 5
+# both layouts: that of the published files and that of transformers >= 5
+TRANSFORMERS = [
     (r"^vit\.", ""),
     (r"^embeddings\.cls_token$", "cls"),
     (r"^embeddings\.position_embeddings$", "position"),
@@ -181,21 +216,32 @@ TORCHVISION = [
 
 
 def load_timm(model, state_dict):
-    """Load timm's ViT, or the official MAE encoder; with classes=0 without the file's head."""
+    """Load timm's ViT, or the official MAE encoder.
+
+    With classes=0 without the file's head.
+    """
     return _load(model, weights.rename(state_dict, TIMM))
 
 
 def load_transformers(model, state_dict):
-    """Load transformers.ViTForImageClassification or ViTModel; with classes=0 without a head."""
-    return _load(model, weights.rename(state_dict, TRANSFORMERS, drop=r"^(vit\.)?pooler\."))
+    """Load transformers.ViTForImageClassification or ViTModel.
+
+    With classes=0 without the file's head.
+    """
+    return _load(model, weights.rename(
+        state_dict, TRANSFORMERS, drop=r"^(vit\.)?pooler\."))
 
 
 def load_torchvision(model, state_dict):
-    """Load torchvision.models.VisionTransformer (vit_b_16 ...); with classes=0 without its head."""
+    """Load torchvision.models.VisionTransformer (vit_b_16 ...).
+
+    With classes=0 without the file's head.
+    """
     return _load(model, weights.rename(state_dict, TORCHVISION))
 
 
 def _load(model, renamed):
     if isinstance(model.head, nn.Identity):
-        renamed = {name: tensor for name, tensor in renamed.items() if not name.startswith("head.")}
+        renamed = {name: tensor for name, tensor in renamed.items()
+                   if not name.startswith("head.")}
     return weights.load(model, renamed)

@@ -81,16 +81,18 @@ def pairs(tokens, contexts):
 
 
 class SkipGram(nn.Module):
-    """The centre word speaks: its vector is compared with rows of a second table.
+    """The centre word speaks: its vector meets rows of a second table.
 
-    A row of `output` belongs to a word, or with a HuffmanTree to a fork of the tree (V - 1 rows are used).
+    A row of `output` belongs to a word, or with a HuffmanTree to a fork of the
+    tree (V - 1 rows are used).
     """
 
     def __init__(self, vocab_size, dim):
         super().__init__()
         self.input = nn.Embedding(vocab_size, dim)
         self.output = nn.Embedding(vocab_size, dim)
-        nn.init.uniform_(self.input.weight, -0.5 / dim, 0.5 / dim)  # as in the C tool
+        # as in the C tool
+        nn.init.uniform_(self.input.weight, -0.5 / dim, 0.5 / dim)
         nn.init.zeros_(self.output.weight)
 
     def hidden(self, inputs):
@@ -99,56 +101,80 @@ class SkipGram(nn.Module):
         return self.input(inputs)
 
     def forward(self, inputs, rows):
-        """Scores of `rows` (B, K) of the output table, given the inputs -> (B, K)."""
+        """Scores of `rows` (B, K) of the output table, given the inputs.
+
+        -> (B, K).
+        """
         check_ids(rows, self.output.num_embeddings, "rows")
-        return (self.output(rows) @ self.hidden(inputs).unsqueeze(-1)).squeeze(-1)
+        return (self.output(rows)
+                @ self.hidden(inputs).unsqueeze(-1)).squeeze(-1)
 
 
 class CBOW(SkipGram):
-    """The neighbours speak: the mean of their vectors, whatever their order, takes the centre's place."""
+    """The neighbours speak: their mean vector takes the centre's place.
+
+    Whatever their order.
+    """
 
     def hidden(self, inputs):
-        """(B, W) word ids, -1 where there is no neighbour -> (B, D); a word without neighbours has zeros."""
+        """(B, W) word ids, -1 where there is no neighbour -> (B, D).
+
+        A word without neighbours has zeros.
+        """
         check_ids(inputs, self.input.num_embeddings, "inputs", ignore=-1)
         there = (inputs >= 0).unsqueeze(-1)  # (B, W, 1)
-        return (self.input(inputs.clamp(min=0)) * there).sum(1) / there.sum(1).clamp(min=1)
+        return ((self.input(inputs.clamp(min=0)) * there).sum(1)
+                / there.sum(1).clamp(min=1))
 
 
 # ---------------------------------------------------------------- yes-or-no questions instead of a softmax
 
 
 def yes_or_no(scores, answers, asked):
-    """Cross-entropy of the answers to all questions about a word, mean over the batch.
+    """Cross-entropy of the answers to all questions about a word.
 
-    scores (B, K), answers (B, K) 1 for yes and 0 for no, asked (B, K) False where there is no question.
+    scores (B, K), answers (B, K) 1 for yes and 0 for no, asked (B, K) False
+    where there is no question. The mean over the batch.
     """
     check_shape(answers, scores.shape, "answers")
     check_flags(asked, "asked", scores.shape)
     if not len(scores):
-        raise ValueError("scores is an empty batch: there is nothing to take the mean of")
-    losses = F.binary_cross_entropy_with_logits(scores, answers.to(scores.dtype), reduction="none")
+        raise ValueError("scores is an empty batch: there is nothing to take "
+                         "the mean of")
+    losses = F.binary_cross_entropy_with_logits(
+        scores, answers.to(scores.dtype), reduction="none")
     return (losses * asked).sum(1).mean()
 
 
 class NegativeSampling:
-    """Is this the word that stood there, or one drawn at random? One question about the target, `negatives` about others.
+    """Is this the word that stood there, or one drawn at random?
 
-    Words are drawn in proportion to count ** power; one that happens to be the target is not asked about. They are drawn
-    where the generator is, on the CPU without one, and go to where the targets are.
+    One question about the target, `negatives` about others. Words are drawn in
+    proportion to count ** power; one that happens to be the target is not
+    asked about. They are drawn where the generator is, on the CPU without one,
+    and go to where the targets are.
     """
 
     def __init__(self, counts, negatives=5, power=0.75, generator=None):
-        if not isinstance(counts, torch.Tensor) or counts.ndim != 1 or not (counts >= 0).all() or not counts.sum() > 0:
-            raise ValueError(f"counts must be a tensor (V,) of numbers from 0, not all 0, got {counts}")
+        if (not isinstance(counts, torch.Tensor) or counts.ndim != 1
+                or not (counts >= 0).all() or not counts.sum() > 0):
+            raise ValueError("counts must be a tensor (V,) of numbers from 0, "
+                             f"not all 0, got {counts}")
         noise = counts.double() ** power
         self.cumulative = (noise / noise.sum()).cumsum(0)
         self.negatives, self.generator = negatives, generator
 
     def draw(self, *shape):
-        """Word ids of this shape; the chance of every word is its share of the line from 0 to 1."""
+        """Word ids of this shape.
+
+        The chance of every word is its share of the line from 0 to 1.
+        """
         device = self.generator.device if self.generator else "cpu"
-        spots = torch.rand(*shape, generator=self.generator, dtype=torch.double, device=device)
-        return torch.searchsorted(self.cumulative.to(device), spots, right=True).clamp(max=len(self.cumulative) - 1)
+        spots = torch.rand(*shape, generator=self.generator,
+                           dtype=torch.double, device=device)
+        return torch.searchsorted(
+            self.cumulative.to(device), spots, right=True).clamp(
+            max=len(self.cumulative) - 1)
 
     def __call__(self, targets):
         """(B,) word ids -> rows, answers, asked, each (B, 1 + negatives)."""
@@ -157,7 +183,9 @@ class NegativeSampling:
         rows = torch.cat([targets[:, None], drawn], 1)
         answers = torch.zeros_like(rows)
         answers[:, 0] = 1
-        return rows, answers, torch.cat([torch.ones_like(targets[:, None]).bool(), drawn != targets[:, None]], 1)
+        return rows, answers, torch.cat(
+            [torch.ones_like(targets[:, None]).bool(),
+             drawn != targets[:, None]], 1)
 
 
 class HuffmanTree:
@@ -265,20 +293,23 @@ class FastSkipGram:
 
 
 def gradients(centre, others, weight, negatives):
-    """Where every vector should move, by hand: the derivatives of the objective
+    """Where every vector should move: the derivatives, by hand, of
 
-    sum of weight * (log sigmoid(c . o) + negatives * mean over the shared n of log sigmoid(-c . n)).
+    sum of weight * (log sigmoid(c . o) + negatives
+                     * mean over the shared n of log sigmoid(-c . n)).
 
-    centre (B * L, D); others (B * (L + W) + K, D), the blocks' own words and then the K negatives; weight (B, L, L + W).
-    Returns two tensors of the shapes of centre and others.
+    centre (B * L, D); others (B * (L + W) + K, D), the blocks' own words and
+    then the K negatives; weight (B, L, L + W). Returns two tensors of the
+    shapes of centre and others.
     """
     B, L, N = weight.shape
     D = centre.shape[1]
     shared, drawn = others[: B * N].view(B, N, D), others[B * N :]
     c = centre.view(B, L, D)
-    pull = (c @ shared.mT).neg_().sigmoid_().mul_(weight)  # (B, L, N): d log sigmoid(s) / ds = sigmoid(-s)
+    # d log sigmoid(s) / ds = sigmoid(-s); in place, which is a little faster
+    pull = (c @ shared.mT).neg_().sigmoid_().mul_(weight)  # (B, L, N)
     asked = weight.sum(2).view(-1, 1) * (-negatives / len(drawn))
-    push = (centre @ drawn.T).sigmoid_().mul_(asked)  # (B * L, K); in place, which is a little faster
+    push = (centre @ drawn.T).sigmoid_().mul_(asked)  # (B * L, K)
     to_centre = (pull @ shared).view(-1, D).addmm_(push, drawn)
     return to_centre, torch.cat([(pull.mT @ c).view(-1, D), push.T @ centre])
 
