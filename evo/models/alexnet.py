@@ -1,19 +1,20 @@
-"""AlexNet (Krizhevsky et al. 2012): LeNet made deep and wide, with ReLU and dropout, on GPUs."""
+"""AlexNet (Krizhevsky et al. 2012): deep and wide, with ReLU, on GPUs."""
 from torch import nn
 
 from evo.models.convnet import ConvNet, dense
 
 
 class AlexNet(ConvNet):
-    """Five convolutions, two dense layers: images (B, C, H, W) -> logits (B, classes).
+    """Five convolutions, two dense layers: (B, C, H, W) -> (B, classes).
 
-    As torchvision builds it, in one column (Krizhevsky 2014). `stem`: size, stride and
-    padding of the first filters; small images need small ones. `places`: the sides of
-    the maps that the dense layers read.
+    As torchvision builds it, in one column (Krizhevsky 2014). `stem`: size,
+    stride and padding of the first filters; small images need small ones.
+    `places`: the sides of the maps that the dense layers read.
     """
 
-    def __init__(self, channels=3, classes=1000, widths=(64, 192, 384, 256, 256),
-                 width=4096, stem=(11, 4, 2), places=6):
+    def __init__(self, channels=3, classes=1000,
+                 widths=(64, 192, 384, 256, 256), width=4096, stem=(11, 4, 2),
+                 places=6):
         super().__init__()
         a, b, c, d, e = widths
         self.body = nn.Sequential(

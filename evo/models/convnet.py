@@ -1,4 +1,4 @@
-"""What convolutional networks share: maps of an image, one vector made of them, a linear head."""
+"""What convolutional nets share: maps, one vector made of them, a head."""
 import torch
 from torch import nn
 
@@ -9,8 +9,9 @@ from evo.models import weights
 class ConvNet(nn.Module):
     """logits = head(features(images)); features = summary(maps(images)).
 
-    A subclass sets `body`: images (B, C, H, W) -> maps (B, D, h, w), `summary`:
-    maps -> (B, dim), and calls `make_head`. classes=0 drops the head.
+    A subclass sets `body`: images (B, C, H, W) -> maps (B, D, h, w),
+    `summary`: maps -> (B, dim), and calls `make_head`. classes=0 drops the
+    head.
     """
 
     def make_head(self, dim, classes):
@@ -23,10 +24,11 @@ class ConvNet(nn.Module):
         if not isinstance(images, torch.Tensor) or images.ndim != 4:
             raise ValueError(
                 f"images must be a tensor (B, C, H, W), got {kind(images)}")
-        if images.shape[1] != first.in_channels or not images.is_floating_point():
+        if (images.shape[1] != first.in_channels
+                or not images.is_floating_point()):
             raise ValueError(
-                f"images are {images.dtype} with {images.shape[1]} channels, but "
-                f"this model reads floats with {first.in_channels}")
+                f"images are {images.dtype} with {images.shape[1]} channels, "
+                f"but this model reads floats with {first.in_channels}")
         return self.body(images)
 
     def features(self, images):
@@ -38,14 +40,14 @@ class ConvNet(nn.Module):
 
 
 class GlobalAverage(nn.Module):
-    """The mean of every map: (B, D, h, w) -> (B, D), whatever the size (NiN)."""
+    """The mean of every map, of any size: (B, D, h, w) -> (B, D) (NiN)."""
 
     def forward(self, maps):
         return maps.mean((2, 3))
 
 
 def dense(maps, width, dropout=0.5):
-    """Two wide layers that read all places of all maps, as AlexNet's and VGG's.
+    """Two wide layers that read all places of all maps (AlexNet, VGG).
 
     maps: how many numbers come in.
     """
@@ -55,29 +57,31 @@ def dense(maps, width, dropout=0.5):
 
 
 def conv_norm(inputs, outputs, size, stride=1, groups=1, activation=nn.ReLU):
-    """Convolution without bias, batch norm, activation; the sides stay, or are halved."""
+    """Convolution without bias, batch norm, activation."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups,
-                  bias=False),
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2,
+                  groups=groups, bias=False),
         nn.BatchNorm2d(outputs), activation())
 
 
 def he_normal(module):
-    """Convolutions start so that a ReLU behind them keeps the variance (He et al. 2015)."""
+    """A start that keeps the variance behind ReLU (He et al. 2015)."""
     if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(
+            module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
 
 def load_torchvision(model, state_dict):
-    """torchvision's weights of the same architecture: other names, the same order.
+    """torchvision's weights of the same net: other names, the same order.
 
     Raises ValueError at the first tensor whose shape is another one.
     """
     given, wanted = weights.unwrap(state_dict), model.state_dict()
     if len(given) != len(wanted):
         raise ValueError(
-            f"{len(given)} tensors were given, {type(model).__name__} has {len(wanted)}: "
-            "build it with the sizes of the file (and its number of classes)")
+            f"{len(given)} tensors were given, {type(model).__name__} has "
+            f"{len(wanted)}: build it with the sizes of the file (and its "
+            "number of classes)")
     return weights.load(model, dict(zip(wanted, given.values())))

@@ -1,4 +1,4 @@
-"""DenseNet (Huang et al. 2017): every layer reads all that was found before it."""
+"""DenseNet (Huang et al. 2017): every layer reads all that came before."""
 from functools import partial
 
 import torch
@@ -8,14 +8,14 @@ from evo.models.convnet import ConvNet, GlobalAverage, he_normal
 
 
 def norm_conv(inputs, outputs, size):
-    """Batch norm, ReLU, convolution: in this order, as the input is many layers' output."""
+    """Batch norm, ReLU, convolution: the input is many layers' output."""
     return nn.Sequential(
         nn.BatchNorm2d(inputs), nn.ReLU(),
         nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False))
 
 
 class Grow(nn.Module):
-    """`growth` new maps beside the old ones: (B, C, H, W) -> (B, C + growth, H, W)."""
+    """`growth` new maps beside the old: (B, C, H, W) -> (B, C + g, H, W)."""
 
     def __init__(self, inputs, growth):
         super().__init__()
@@ -29,10 +29,12 @@ class Grow(nn.Module):
 class DenseNet(ConvNet):
     """Stages of growing maps; between them half the maps, half the sides.
 
-    depths: layers a stage. stem: a module that gives `inputs` maps; None for the paper's.
+    depths: layers a stage. stem: a module that gives `inputs` maps; None for
+    the paper's.
     """
 
-    def __init__(self, depths, growth=32, inputs=64, channels=3, classes=1000, stem=None):
+    def __init__(self, depths, growth=32, inputs=64, channels=3, classes=1000,
+                 stem=None):
         super().__init__()
         layers = [stem or paper_stem(channels, inputs)]
         for stage, depth in enumerate(depths):
@@ -50,8 +52,8 @@ class DenseNet(ConvNet):
 
 def paper_stem(channels, width):
     return nn.Sequential(
-        nn.Conv2d(channels, width, 7, 2, padding=3, bias=False), nn.BatchNorm2d(width),
-        nn.ReLU(), nn.MaxPool2d(3, 2, padding=1))
+        nn.Conv2d(channels, width, 7, 2, padding=3, bias=False),
+        nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1))
 
 
 densenet121 = partial(DenseNet, (6, 12, 24, 16))

@@ -1,4 +1,4 @@
-"""EfficientNet (Tan and Le 2019): cheap blocks; depth, width and picture size grow together."""
+"""EfficientNet (Tan and Le 2019): cheap blocks that grow in step."""
 import math
 
 from torch import nn
@@ -7,7 +7,7 @@ from evo.models.convnet import ConvNet, GlobalAverage, conv_norm
 
 
 class SqueezeExcite(nn.Module):
-    """Every map is scaled by what all maps show on average (Hu et al. 2018)."""
+    """Every map is scaled by what all show on average (Hu et al. 2018)."""
 
     def __init__(self, maps, squeezed):
         super().__init__()
@@ -20,7 +20,7 @@ class SqueezeExcite(nn.Module):
 
 
 class MBConv(nn.Module):
-    """Wider, one filter a map, narrower again; added to x where the shape stays.
+    """Wider, one filter a map, narrower again; added to x of equal shape.
 
     (B, inputs, H, W) -> (B, outputs, H/stride, W/stride).
     """
@@ -28,7 +28,8 @@ class MBConv(nn.Module):
     def __init__(self, inputs, outputs, size, stride, expand):
         super().__init__()
         wide = inputs * expand
-        widen = [conv_norm(inputs, wide, 1, activation=nn.SiLU)] if expand > 1 else []
+        widen = ([conv_norm(inputs, wide, 1, activation=nn.SiLU)]
+                 if expand > 1 else [])
         self.change = nn.Sequential(
             *widen, conv_norm(wide, wide, size, stride, wide, nn.SiLU),
             SqueezeExcite(wide, max(1, inputs // 4)),
@@ -45,20 +46,22 @@ B0 = [(1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3),
 
 
 class EfficientNet(ConvNet):
-    """images (B, C, H, W) -> logits (B, classes). Width and depth multiply those of B0.
+    """images (B, C, H, W) -> logits (B, classes); width, depth: times B0's.
 
-    stages: (expansion, size, stride, outputs, blocks) each. Stochastic depth is left out.
+    stages: (expansion, size, stride, outputs, blocks) each. Stochastic depth
+    is left out.
     """
 
-    def __init__(self, width=1.0, depth=1.0, channels=3, classes=1000, stages=B0, stem=(32, 2),
-                 last=1280):
+    def __init__(self, width=1.0, depth=1.0, channels=3, classes=1000,
+                 stages=B0, stem=(32, 2), last=1280):
         super().__init__()
         inputs = eighths(stem[0] * width)
         layers = [conv_norm(channels, inputs, 3, stem[1], activation=nn.SiLU)]
         for expand, size, stride, outputs, blocks in stages:
             outputs = eighths(outputs * width)
             for i in range(math.ceil(blocks * depth)):
-                layers.append(MBConv(inputs, outputs, size, 1 if i else stride, expand))
+                layers.append(MBConv(
+                    inputs, outputs, size, 1 if i else stride, expand))
                 inputs = outputs
         last = eighths(last * width)
         layers.append(conv_norm(inputs, last, 1, activation=nn.SiLU))

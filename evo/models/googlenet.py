@@ -1,4 +1,4 @@
-"""GoogLeNet (Szegedy et al. 2015): several filter sizes side by side, joined."""
+"""GoogLeNet (Szegedy et al. 2015): filters of several sizes side by side."""
 import torch
 from torch import nn
 
@@ -6,10 +6,11 @@ from evo.models.convnet import ConvNet, GlobalAverage, conv_norm
 
 
 class Inception(nn.Module):
-    """Four looks at the same maps, side by side: (B, C, H, W) -> (B, sum of widths, H, W).
+    """Four looks side by side: (B, C, H, W) -> (B, sum of widths, H, W).
 
-    widths: 1 x 1; 1 x 1 then 3 x 3; 1 x 1 then the large one; pooling then 1 x 1.
-    `large` is the size of the large filters: 5 in the paper, 3 in torchvision.
+    widths: 1 x 1; 1 x 1 then 3 x 3; 1 x 1 then the large one; pooling then
+    1 x 1. `large` is the size of the large filters: 5 in the paper, 3 in
+    torchvision.
     """
 
     def __init__(self, inputs, one, three, five, pooled, large=5):
@@ -24,7 +25,8 @@ class Inception(nn.Module):
         self.outputs = one + three[1] + five[1] + pooled
 
     def forward(self, x):
-        return torch.cat([self.one(x), self.three(x), self.five(x), self.pooled(x)], 1)
+        return torch.cat(
+            [self.one(x), self.three(x), self.five(x), self.pooled(x)], 1)
 
 
 PAPER = [  # table 1: nine blocks; a number is a pooling of this size
@@ -36,14 +38,15 @@ PAPER = [  # table 1: nine blocks; a number is a pooling of this size
 
 
 class GoogLeNet(ConvNet):
-    """A stem, blocks of Inception, the mean of every map: -> logits (B, classes).
+    """A stem, blocks of Inception, averages: (B, C, H, W) -> (B, classes).
 
-    With batch norm, which its second version brought, and without the two side outputs.
+    With batch norm, which its second version brought, and without the two
+    side outputs.
     stem: a module that gives `inputs` maps, None for the paper's.
     """
 
-    def __init__(self, channels=3, classes=1000, blocks=PAPER, stem=None, inputs=192,
-                 large=5):
+    def __init__(self, channels=3, classes=1000, blocks=PAPER, stem=None,
+                 inputs=192, large=5):
         super().__init__()
         layers = [stem or paper_stem(channels)]
         for widths in blocks:
@@ -57,16 +60,18 @@ class GoogLeNet(ConvNet):
         self.make_head(inputs, classes)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.eps = 1e-3  # as in TensorFlow, from where the published weights come
+                module.eps = 1e-3  # TensorFlow's, where the weights come from
 
 
 def paper_stem(channels):
     return nn.Sequential(
         conv_norm(channels, 64, 7, 2), nn.MaxPool2d(3, 2, ceil_mode=True),
-        conv_norm(64, 64, 1), conv_norm(64, 192, 3), nn.MaxPool2d(3, 2, ceil_mode=True))
+        conv_norm(64, 64, 1), conv_norm(64, 192, 3),
+        nn.MaxPool2d(3, 2, ceil_mode=True))
 
 
 def torchvision_googlenet(classes=1000):
-    """As the published weights want it: small filters for large ones, a smaller pooling."""
+    """As published weights want it: smaller filters, a smaller pooling."""
     second = len(PAPER) - 3
-    return GoogLeNet(3, classes, [*PAPER[:second], 2, *PAPER[second + 1:]], large=3)
+    blocks = [*PAPER[:second], 2, *PAPER[second + 1:]]
+    return GoogLeNet(3, classes, blocks, large=3)

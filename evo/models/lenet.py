@@ -1,15 +1,16 @@
-"""LeNet (LeCun et al. 1998): small filters that see every place, pooling in between."""
+"""LeNet (LeCun et al. 1998): small filters everywhere, pooling in between."""
 from torch import nn
 
 from evo.models.convnet import ConvNet
 
 
 class LeNet(ConvNet):
-    """Two convolutions, each pooled to half the sides; then layers that read all places.
+    """Two convolutions, each pooled to half the sides; then dense layers.
 
-    images (B, C, H, W) -> logits (B, classes); size: the sides of the images, for which
-    the dense layers are made. With sigmoid and average pooling as in 1998 (without its
-    trained pooling and its radial output units); later parts can be handed in.
+    images (B, C, H, W) -> logits (B, classes); size: the sides of the images,
+    for which the dense layers are made. With sigmoid and average pooling as
+    in 1998 (without its trained pooling and its radial output units); later
+    parts can be handed in.
     """
 
     def __init__(self, channels=1, size=28, classes=10, activation=nn.Sigmoid,

@@ -1,4 +1,4 @@
-"""ResNet (He et al. 2016): a block adds to what comes in, so that depth cannot hurt."""
+"""ResNet (He et al. 2016): a block adds to what comes in."""
 from functools import partial
 
 from torch import nn
@@ -8,13 +8,15 @@ from evo.models.convnet import ConvNet, GlobalAverage, conv_norm, he_normal
 
 
 def conv(inputs, outputs, size, stride=1):
-    return nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    return nn.Conv2d(
+        inputs, outputs, size, stride, padding=size // 2, bias=False)
 
 
 class Basic(nn.Module):
-    """relu(change(x) + x), two convolutions: (B, C, H, W) -> (B, width, H/stride, W/stride).
+    """relu(change(x) + x), with a change of two convolutions.
 
-    Where the shape changes, x goes through a convolution of 1 x 1 (the paper's option B).
+    (B, C, H, W) -> (B, width, H/stride, W/stride). Where the shape changes, x
+    goes through a convolution of 1 x 1 (the paper's option B).
     """
 
     widens = 1  # outputs = widens * width
@@ -59,20 +61,21 @@ class Plain(Basic):
 
 
 class ResNet(ConvNet):
-    """A stem, stages of blocks, the mean of every map: images (B, C, H, W) -> (B, classes).
+    """A stem, stages of blocks, averages: (B, C, H, W) -> (B, classes).
 
-    depths: blocks a stage; widths: of the stages; every stage but the first halves the
-    sides. stem: a module that gives widths[0] maps; None for the paper's, 7 x 7 and a
-    pooling, which leave a quarter of the sides.
+    depths: blocks a stage; widths: of the stages; every stage but the first
+    halves the sides. stem: a module that gives widths[0] maps; None for the
+    paper's, 7 x 7 and a pooling, which leave a quarter of the sides.
     """
 
-    def __init__(self, depths, widths=(64, 128, 256, 512), channels=3, classes=1000,
-                 block=Basic, stem=None):
+    def __init__(self, depths, widths=(64, 128, 256, 512), channels=3,
+                 classes=1000, block=Basic, stem=None):
         super().__init__()
         layers, inputs = [stem or paper_stem(channels, widths[0])], widths[0]
         for stage, (depth, width) in enumerate(zip(depths, widths)):
             for i in range(depth):
-                layers.append(block(inputs, width, 2 if stage and not i else 1))
+                layers.append(
+                    block(inputs, width, 2 if stage and not i else 1))
                 inputs = block.widens * width
         self.body = nn.Sequential(*layers).apply(he_normal)
         self.summary = GlobalAverage()
@@ -80,13 +83,14 @@ class ResNet(ConvNet):
 
 
 def paper_stem(channels, width):
-    return nn.Sequential(*conv_norm(channels, width, 7, 2), nn.MaxPool2d(3, 2, padding=1))
+    return nn.Sequential(
+        *conv_norm(channels, width, 7, 2), nn.MaxPool2d(3, 2, padding=1))
 
 
 def small_resnet(n, width=16, channels=1, classes=10, block=Basic):
     """6n + 2 layers for pictures of 32 x 32 (sec. 4.2)."""
-    return ResNet((n, n, n), (width, 2 * width, 4 * width), channels, classes, block,
-                  stem=conv_norm(channels, width, 3))
+    return ResNet((n, n, n), (width, 2 * width, 4 * width), channels, classes,
+                  block, stem=conv_norm(channels, width, 3))
 
 
 resnet18 = partial(ResNet, (2, 2, 2, 2))

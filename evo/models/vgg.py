@@ -1,4 +1,4 @@
-"""VGG (Simonyan and Zisserman 2015): one block, three-by-three filters, repeated."""
+"""VGG (Simonyan and Zisserman 2015): one block of 3 x 3 filters, repeated."""
 from functools import partial
 
 from torch import nn
@@ -7,21 +7,23 @@ from evo.models.convnet import ConvNet, dense, he_normal
 
 
 class VGG(ConvNet):
-    """Stages of 3 x 3 convolutions, each pooled to half the sides, then dense layers.
+    """Stages of 3 x 3 convolutions, each pooled to half the sides.
 
-    stages: (how many convolutions, how wide) each. `places`: the sides of the maps that
-    two dense layers of `width` read; another `summary` (with its `dim`) replaces them.
-    norm=True puts batch norm behind every convolution, as in torchvision's vgg*_bn.
+    stages: (how many convolutions, how wide) each. `places`: the sides of the
+    maps that two dense layers of `width` read; another `summary` replaces
+    them. norm=True puts batch norm behind every convolution, as in
+    torchvision's vgg*_bn.
     """
 
-    def __init__(self, stages, channels=3, classes=1000, width=4096, places=7, norm=False,
-                 summary=None):
+    def __init__(self, stages, channels=3, classes=1000, width=4096, places=7,
+                 norm=False, summary=None):
         super().__init__()
         layers = []
         for depth, out in stages:
             for _ in range(depth):
                 layers.append(nn.Conv2d(channels, out, 3, padding=1))
-                layers += [nn.BatchNorm2d(out), nn.ReLU()] if norm else [nn.ReLU()]
+                layers += (
+                    [nn.BatchNorm2d(out), nn.ReLU()] if norm else [nn.ReLU()])
                 channels = out
             layers.append(nn.MaxPool2d(2))
         self.body = nn.Sequential(*layers).apply(he_normal)
