@@ -289,3 +289,23 @@ def test_a_number_in_a_displayed_sentence_may_not_be_edited(tmp_path, old, new, 
     env = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     assert (done.returncode == 0) == passes, done.stdout[-2000:]
+
+
+def normed_net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(X.shape[1], 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, int(Y.max()) + 1))
+
+
+@pytest.mark.parametrize("proving", ["verify", "restamp"])
+def test_a_proof_leaves_running_statistics_as_recorded(monkeypatch, proving):
+    """The loss of the last steps is computed as in training: on a copy, or batch norm would go on learning."""
+    def entry():
+        return fit(normed_net(), loss_fn, Batches(X, Y, size=40), steps=30, lr=1e-2, name="normed", score=accuracy).model
+
+    mode(monkeypatch, "record")
+    entry()
+    mode(monkeypatch, "zoo")
+    recorded = {name: t.clone() for name, t in entry().state_dict().items()}
+    mode(monkeypatch, proving)
+    proved = entry().state_dict()
+    assert all(torch.equal(proved[name], t) for name, t in recorded.items())
