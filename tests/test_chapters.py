@@ -132,6 +132,10 @@ def figures(notebook):
 
 
 def lengths(notebook):
+    for cell in code_cells(notebook):
+        for line in cell.source.splitlines():
+            if len(line) > LONGEST_LINE:
+                yield f"{cell.id}: {len(line)} characters in a line: {line[:50]}..."
     code = code_cells(notebook)[1:]  # the first cell is not the chapter's
     counts = [len(lines(cell)) for cell in code if not folded(cell)]  # what a reader sees
     if counts and median(counts) > 8:
@@ -141,9 +145,6 @@ def lengths(notebook):
     for cell in code:
         if len(lines(cell)) > 40:
             yield f"{cell.id}: {len(lines(cell))} lines, at most 40 allowed"
-        for line in cell.source.splitlines():
-            if len(line) > LONGEST_LINE:
-                yield f"{cell.id}: {len(line)} characters in a line: {line[:50]}..."
     words, total = len(prose(notebook).split()), sum(len(lines(cell)) for cell in code if not folded(cell))
     if not WORDS_PER_LINE[0] <= round(words / total, 1) <= WORDS_PER_LINE[1]:
         yield f"{words / total:.1f} words of prose a line of code ({words} / {total}), 7 to 12 wanted"

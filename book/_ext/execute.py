@@ -48,12 +48,13 @@ import sys
 from importlib.util import find_spec
 
 if "google.colab" in sys.modules:  # Colab's image has the rest
-    %pip install -q --no-deps git+{url} d2l==1.0.3
+    %pip install --no-deps git+{url} d2l==1.0.3
     %pip install -q accelerate gensim pooch safetensors tokenizers
 elif not (find_spec("evo") and find_spec("evo.zoo")):
     raise ModuleNotFoundError(
-        "the book's package is missing here: run these lines, then this cell\\n"
-        '%pip install "evo-book[read] @ git+{url}"\\n'
+        "the book's package is missing: run these lines, then this cell\\n"
+        '%pip install "evo-book[read] @ '
+        'git+{url}"\\n'
         "%pip install --no-deps d2l==1.0.3")"""
 
 
