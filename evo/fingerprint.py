@@ -342,7 +342,7 @@ def _impression(p):
 
 
 def _has_source(f):
-    return inspect.unwrap(f).__code__.co_filename != "<string>"  # where dataclasses generate methods
+    return inspect.unwrap(f).__code__.co_filename != "<string>"  # of exec, by which dataclasses, too, generate methods
 
 
 def _names(code):
@@ -363,10 +363,13 @@ def _names(code):
 
 def _syntax(f):
     """Syntax tree of a function, without docstrings and annotations."""
+    unreadable = f"cannot read the source of {f.__qualname__}: define it in a file or a notebook cell"
+    if not _has_source(f):  # made by exec: inspect would take the lines of another file for it
+        raise TypeError(unreadable)
     try:
         source = textwrap.dedent(inspect.getsource(f))
     except (OSError, TypeError) as error:
-        raise TypeError(f"cannot read the source of {f.__qualname__}: define it in a file or a notebook cell") from error
+        raise TypeError(unreadable) from error
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a lambda in the middle of a call
@@ -385,7 +388,7 @@ def bare(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             if isinstance(body[0].value.value, str):
-                body[0].value.value = ""
+                node.body = body[1:] or [ast.Pass()]
         if isinstance(node, ast.arg):
             node.annotation = None
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

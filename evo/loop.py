@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
-from evo import cuts, recipe, zoo
+from evo import cuts, recipe, settings, zoo
 
 CHECKPOINT_EVERY = 60  # seconds
 HISTORY_POINTS = 400  # losses kept of a run; each is the mean of its stretch
@@ -281,13 +281,8 @@ def _resume(path, model, optimizer):
 def time_budget():
     """Seconds that an unrecorded run may take on a CPU: EVO_BUDGET."""
     text = os.environ.get("EVO_BUDGET", "60")
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not seconds > 0:
-        raise ValueError(f"EVO_BUDGET={text!r} must be a number of seconds above 0, or inf")
-    return seconds
+    settings.check({"EVO_BUDGET": text})
+    return float(text)
 
 
 def score_of(model, score, seed):

@@ -1,4 +1,5 @@
 """Forgeries and silent changes that the proof must notice. Each was once tried with success (checksums are renewed, as a forger would)."""
+import ast
 import json
 
 import pytest
@@ -217,6 +218,25 @@ def test_annotations_docstrings_and_drawing_do_not_count_and_hooks_and_heads_do(
     two = nn.TransformerEncoderLayer(8, 2, norm_first=False)
     two.load_state_dict(one.state_dict())
     assert marks(one) != marks(two)
+
+
+def test_a_docstring_that_comes_or_goes_changes_no_mark_and_a_constant_does():
+    from evo.fingerprint import bare, of_syntax
+
+    def mark(text):
+        return of_syntax(bare(ast.parse(text)))
+
+    plain = mark("def f(x):\n    return x + 1")
+    assert mark('def f(x: int) -> int:\n    """One more."""\n    return x + 1  # so') == plain
+    assert mark("def f(x):\n    return x + 2") != plain
+    assert mark('class A:\n    """An A."""') == mark("class A:\n    pass")
+
+
+def test_a_trial_without_source_is_refused_in_one_sentence():
+    space = {"__name__": "__main__"}
+    exec("def trial(seed, width):\n    return {'accuracy': width}\n", space)
+    with pytest.raises(TypeError, match="cannot read the source of trial: define it in a file or a notebook cell"):
+        study(space["trial"], {"width": [4]}, name="made-by-exec")
 
 
 def test_a_transposed_start_is_another_start():
