@@ -115,7 +115,7 @@ def test_what_a_check_denies_ends_the_run_with_its_cell(tmp_path, monkeypatch, c
     deny = "from evo.checks import check\ncheck(1 < 2, 'one is less')\ncheck(1 > 2, 'one is more')"
     monkeypatch.delenv("EVO_TRAIN", raising=False)
     path.write_text(nbformat.writes(small("", deny, "print('NOT SO HERE: only printed')")))
-    monkeypatch.setattr(execute, "chapters", lambda: {"small": path})
+    monkeypatch.setattr(execute, "notebooks", lambda: {"small": path})
     with pytest.raises(SystemExit) as ended:
         execute.main(["small"])
     said = str(ended.value.code)
@@ -128,7 +128,7 @@ def test_a_chapter_says_how_many_claims_it_has(tmp_path, monkeypatch, capsys):
     path = tmp_path / "small.ipynb"
     make = "from evo.claims import claim\nclaim('a', 'A.', source='k', reported='1', measured='no data')"
     path.write_text(nbformat.writes(small("", make, make.replace("'a'", "'b'"))))
-    monkeypatch.setattr(execute, "chapters", lambda: {"small": path})
+    monkeypatch.setattr(execute, "notebooks", lambda: {"small": path})
     execute.main([])
     assert "small: 2 claims" in capsys.readouterr().out
     assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]

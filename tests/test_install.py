@@ -46,7 +46,7 @@ def evo(wheel, tmp_path_factory):
 
 def test_the_chapters_travel_without_their_outputs(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".ipynb")}
-    assert names == {f"evo/chapters/{path.relative_to(ROOT / 'book')}" for path in execute.chapters().values()}
+    assert names == {f"evo/chapters/{path.relative_to(ROOT / 'book')}" for path in execute.notebooks().values()}
     for name in names:
         cells = json.loads(zipfile.ZipFile(wheel).read(name))["cells"]
         assert not any(cell.get("outputs") for cell in cells)

@@ -51,7 +51,7 @@ def project():
 def test_the_address_is_equal_everywhere():
     assert project()["urls"]["Repository"] == URL
     assert URL in (ROOT / "README.md").read_text()
-    for name, path in execute.chapters().items():
+    for name, path in execute.notebooks().items():
         assert f"git+{URL} " in path.read_text(), name
     owner_and_name = repository.ADDRESS.fullmatch(URL)[1]
     name = owner_and_name.split("/")[1]

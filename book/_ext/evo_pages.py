@@ -37,12 +37,12 @@ BOOK = Path(__file__).resolve().parents[1]
 
 
 def chapters(source):
-    """The executed chapters in reading order: [{doc, title, cells, cards, claims}]."""
+    """The executed chapters in reading order: [{doc, title, cells, cards, claims}]; a notebook outside a part's folder is none."""
     found = []
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf8"))
     for doc in toc_files(toc):
         path = source / f"{doc}.ipynb"
-        if not path.exists():
+        if not path.exists() or path.parent == source / "book":
             continue
         cells = json.loads(path.read_text(encoding="utf8"))["cells"]
         data = [out["data"] for cell in cells for out in cell.get("outputs", []) if "data" in out]

@@ -28,10 +28,15 @@ NOT_SO = "NOT SO HERE:"  # how evo.checks.check begins a sentence that the resul
 FIRST_CELL_TAG = "remove-cell"  # Colab and Jupyter show the first cell, the website does not
 
 
-def chapters():
+def notebooks():
     """{name: path} of every notebook of the book, in the order of their paths."""
     paths = sorted(p for p in BOOK.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
     return {path.stem: path for path in paths}
+
+
+def chapters():
+    """The notebooks that stand in a part's folder. One beside index.md is a page: it runs, but it has no card and no claims."""
+    return {name: path for name, path in notebooks().items() if path.parent != BOOK}
 
 
 def repository_url():
@@ -203,7 +208,7 @@ def progress(index, count, seconds):
 
 
 def find(name):
-    known = chapters()
+    known = notebooks()
     if name not in known:
         raise SystemExit(f"no chapter named {name!r}; the chapters are: {', '.join(known)}")
     return known[name]
@@ -214,14 +219,14 @@ def main(arguments=None):
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="names; without any, the whole book")
     parser.add_argument("--no-execute", action="store_true", help="keep the outputs, normalise the rest")
     options = parser.parse_args(arguments)
-    paths = [find(name) for name in options.chapters] or list(chapters().values())
+    paths = [find(name) for name in options.chapters] or list(notebooks().values())
     from evo import claims
 
     wrong = []
     for path in paths:
         wrong += build(nbformat.read(path, as_version=4), path, run=not options.no_execute)
         print(f"{path.stem}: {len(claims.collect([path]))} claims")
-    claims.collect(chapters().values())  # an id that two chapters share is an error
+    claims.collect(notebooks().values())  # an id that two chapters share is an error
     if wrong:
         sys.exit("\n".join(wrong) + "\nwritten, but what the chapter says of its results is not what came out")
 

@@ -236,8 +236,8 @@ def lay_out(part, name, root=ROOT):
     file = name.replace("-", "_")
     tests = root / "tests"
     paths = [root / "book" / part / f"{name}.ipynb", tests / "edits" / f"{name}.yml", tests / "parity" / f"test_{file}.py"]
-    if name in execute.chapters():
-        raise SystemExit(f"there is a chapter {name}: {execute.chapters()[name].relative_to(root)}")
+    if name in execute.notebooks():
+        raise SystemExit(f"there is a chapter {name}: {execute.notebooks()[name].relative_to(root)}")
     if there := [path for path in paths if path.exists()]:
         raise SystemExit(f"{there[0].relative_to(root)} is there already")
     for path in paths:

@@ -36,11 +36,11 @@ def chapters():
 
     asked = {node["chapter"]: node["question"] for node in evolution()["nodes"] if node.get("chapter")}
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    rows = []
+    rows, found = [], execute.chapters().values()
     for part in toc["parts"]:
         for file in (chapter["file"] for chapter in part["chapters"]):
             path = ROOT / f"{file}.ipynb"
-            if path.exists():
+            if path in found:
                 card = next(iter(claims.collect([path], claims.CARD)), None)
                 if card is None:
                     raise SystemExit(f"{path.relative_to(ROOT)} holds no card: make chapter C={path.stem} first")
