@@ -156,3 +156,51 @@ def nt_xent(z0, z1, temperature=0.5):
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     other = torch.arange(len(z), device=z.device).roll(len(z0))
     return F.cross_entropy(similarity.masked_fill(itself, -torch.inf), other)
+
+
+def info_nce(queries, keys, queue=None, temperature=0.07):
+    """Find the own key among others: -log of its share (MoCo, eq. 1).
+
+    queries, keys (B, D), row by row; queue (K, D): keys of other pictures.
+    None: the other keys of the batch.
+    """
+    _check_pairs(queries, keys, temperature)
+    q, k = F.normalize(queries, dim=1), F.normalize(keys, dim=1)
+    own = torch.arange(len(q), device=q.device)
+    if queue is None:
+        return F.cross_entropy(q @ k.T / temperature, own)
+    check_shape(queue, (len(queue), q.shape[1]), "queue")
+    scores = torch.cat([(q * k).sum(1, keepdim=True),
+                        q @ F.normalize(queue, dim=1).T], 1)  # (B, 1 + K)
+    return F.cross_entropy(scores / temperature, torch.zeros_like(own))
+
+
+def alignment(z0, z1):
+    """Mean squared distance of two views, both of length 1 (Wang & Isola).
+
+    z0, z1 (B, D), row by row.
+    """
+    _check_pairs(z0, z1)
+    apart = F.normalize(z0, dim=1) - F.normalize(z1, dim=1)
+    return apart.square().sum(1).mean()
+
+
+def uniformity(z, t=2):
+    """log of the mean exp(-t distance^2) of all pairs (Wang & Isola 2020).
+
+    z (B, D). The smaller, the more evenly they lie on the sphere.
+    """
+    if z.ndim != 2 or len(z) < 2:
+        raise ValueError(f"z has shape {tuple(z.shape)}, but (batch, width) "
+                         "with at least two rows is needed")
+    return torch.pdist(F.normalize(z, dim=1)).square().mul(-t).exp().mean().log()
+
+
+def _check_pairs(a, b, temperature=1.0):
+    if temperature <= 0:
+        raise ValueError(f"temperature={temperature} must be greater than 0")
+    if a.ndim != 2:
+        raise ValueError(f"vectors have shape {tuple(a.shape)}, but (batch, "
+                         "width) is needed")
+    check_shape(b, a.shape, "the second of the pair")
+    _not_empty(len(a))

@@ -379,3 +379,72 @@ def _whole(name, number, least=None):
     if isinstance(number, bool) or not hasattr(number, "__index__") or least is not None and number < least:
         raise ValueError(f"{name}={number!r} must be a whole number" + (f", at least {least}" if least is not None else ""))
     return number
+
+
+def k_means(points, k, rounds=15, seed=0):
+    """k centres, each the mean of the points nearest to it (Lloyd 1982).
+
+    points (N, D) -> (k, D) doubles. It starts from k of the different points,
+    drawn at random, and repeats two steps: every point to its nearest centre,
+    every centre to the mean of its points. A centre without points stays.
+    """
+    _whole("k", k, 1)
+    points = torch.as_tensor(points).double()
+    different = points.unique(dim=0)
+    if len(different) < k:
+        raise ValueError(f"there are {len(different)} different points, too "
+                         f"few for k={k} centres")
+    order = torch.randperm(
+        len(different), generator=torch.Generator().manual_seed(seed))
+    centres = different[order[:k]]
+    for _ in range(rounds):
+        nearest = nearest_centre(points, centres)
+        count = nearest.bincount(minlength=k)[:, None]
+        total = torch.zeros_like(centres).index_add_(0, nearest, points)
+        centres = torch.where(count > 0, total / count.clamp(min=1), centres)
+    return centres
+
+
+def nearest_centre(points, centres):
+    """(N, D), (k, D) -> (N,): which centre is nearest; of equals the first."""
+    length = centres.square().sum(1)
+    return torch.cat([(length - 2 * part @ centres.T).argmin(1)
+                      for part in points.split(8192)])
+
+
+class Palette:
+    """A few colours that stand for all (iGPT): pictures to numbers and back.
+
+    colours (K, 3): whole numbers from 0 to 255, so that the nearest one is
+    found without rounding, the same on every machine.
+    """
+
+    def __init__(self, colours):
+        colours = torch.as_tensor(colours)
+        if colours.ndim != 2 or colours.shape[1] != 3 or not len(colours):
+            raise ValueError(f"colours have shape {tuple(colours.shape)}, but "
+                             "(K, 3) is needed")
+        if colours.min() < 0 or colours.max() > 255:
+            raise ValueError("colours must lie between 0 and 255")
+        self.colours = colours.double().round().to(torch.uint8)
+
+    def __len__(self):
+        return len(self.colours)
+
+    def encode(self, images):
+        """(B, 3, H, W) bytes -> (B, H * W) numbers of colours, row by row."""
+        if (images.ndim != 4 or images.shape[1] != 3
+                or images.dtype != torch.uint8):
+            raise ValueError(f"images must be bytes (B, 3, H, W), got "
+                             f"{images.dtype} of shape {tuple(images.shape)}")
+        pixels = images.permute(0, 2, 3, 1).reshape(-1, 3).float()
+        nearest = nearest_centre(pixels, self.colours.float())
+        return nearest.view(len(images), -1)
+
+    def decode(self, tokens, width):
+        """(B, N) numbers of colours -> (B, 3, N / width, width) bytes."""
+        if tokens.min() < 0 or tokens.max() >= len(self):
+            raise ValueError(f"colours have the numbers 0 to {len(self) - 1}, "
+                             f"got {tokens.min()} to {tokens.max()}")
+        pixels = self.colours[tokens].view(len(tokens), -1, width, 3)
+        return pixels.permute(0, 3, 1, 2)

@@ -232,6 +232,16 @@ def test_a_docstring_that_comes_or_goes_changes_no_mark_and_a_constant_does():
     assert mark('class A:\n    """An A."""') == mark("class A:\n    pass")
 
 
+def test_a_part_is_the_same_in_a_run_and_in_the_text():
+    """Of a function that reads what libraries decorate, too, as urllib's cached urlsplit."""
+    from evo.data import sources
+    from evo.fingerprint import current
+
+    made = {part: mark for part, mark in marks(sources.load).items() if part.startswith("evo")}
+    assert "evo.data.sources:urlsplit" in made
+    assert {part for part, mark in made.items() if current(part) != mark} == set()
+
+
 def test_a_trial_without_source_is_refused_in_one_sentence():
     space = {"__name__": "__main__"}
     exec("def trial(seed, width):\n    return {'accuracy': width}\n", space)

@@ -3,11 +3,12 @@ import pytest
 import torch
 from helpers import shaken
 
-from evo.blocks import Encoder, causal_mask
+from evo.blocks import Encoder, QuickGELU, causal_mask
 from evo.masking import random_mask
 from evo.models.bert import BERT
 from evo.models.clip import CLIP, ImageTower, TextTower
-from evo.models.gpt import GPT
+from evo.models.gpt import GPT, generate
+from evo.models.igpt import IGPT
 from evo.models.mae import MAE, MAEWithMaskTokens
 from evo.models.vit import ViT, sine_cosine
 
@@ -62,6 +63,62 @@ def test_gpt_is_the_sentence_encoder_of_token_plus_position(tokens):
     gpt = shaken(GPT(50, 8, **TINY))
     by_hand = gpt.encoder(gpt.token(tokens) + gpt.position(torch.arange(6)), causal_mask(6)) @ gpt.token.weight.T
     torch.testing.assert_close(gpt(tokens), by_hand)
+
+
+def igpt():
+    return shaken(IGPT(49, 8, **TINY))
+
+
+def test_igpt_has_gpts_keys_but_for_biases_and_an_output_matrix():
+    ours, gpts = (cls(50, 8, **TINY).state_dict().keys() for cls in (IGPT, GPT))
+    assert ours - gpts == {"output.weight"}
+    assert gpts - ours == {name for name in gpts if name.endswith(".bias")}
+
+
+def test_igpt_reads_as_gpt_does():
+    """The GPT of the text chapters, unchanged: its words are colours."""
+    for link in ("embed", "features", "forward"):
+        assert getattr(IGPT, link) is getattr(GPT, link)
+
+
+def test_igpt_is_gpt_with_other_parts(tokens):
+    """With layer norm instead of RMS norm, biases of zero and the output matrix as token vectors, both are one function."""
+    model, gpt = igpt(), GPT(49, 8, **TINY, activation=QuickGELU)
+    model.encoder.norm = gpt.encoder.norm
+    for ours, theirs in zip(model.encoder.blocks, gpt.encoder.blocks):
+        ours.norm1, ours.norm2 = theirs.norm1, theirs.norm2
+    of_maps = (".qkv.bias", ".proj.bias", ".mlp.0.bias", ".mlp.2.bias")
+    zeros = {name: torch.zeros_like(t) for name, t in gpt.state_dict().items() if name.endswith(of_maps)}
+    found = gpt.load_state_dict(zeros | model.state_dict() | {"token.weight": model.token.weight[:49]}, strict=False)
+    assert found.missing_keys == [] and found.unexpected_keys == ["output.weight"]
+    model.output.weight = gpt.token.weight
+    colours = tokens.clamp(max=48)
+    torch.testing.assert_close(model(colours), gpt(colours))
+
+
+def test_igpt_begins_by_knowing_nothing(tokens):
+    model = IGPT(49, 8, **TINY)
+    assert not model(model.begin(tokens.clamp(max=48))).any()
+
+
+def test_igpt_goes_on_with_a_picture_by_gpts_generate(tokens):
+    model = igpt()
+    start = model.begin(tokens[:, :3].clamp(max=48))
+    drawn = generate(model, start, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(drawn[:, :4], start) and drawn.shape == (3, 8) and drawn[:, 1:].max() < 49
+
+
+def test_igpt_around_sees_both_sides_but_not_what_is_hidden(tokens):
+    model, colours = igpt(), tokens.clamp(max=48)
+    masked = torch.zeros(3, 6, dtype=torch.bool)
+    masked[:, 2] = True
+    for place, moves in [(2, False), (5, True), (0, True)]:
+        changed = colours.clone()
+        changed[:, place] = (changed[:, place] + 1) % 49
+        same = torch.equal(model.around(colours, masked), model.around(changed, masked))
+        assert same != moves
+    nothing = torch.zeros_like(masked)
+    assert torch.equal(model.around(colours, nothing), model.encoder(model.embed(colours)))
 
 
 def bert():

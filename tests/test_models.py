@@ -17,10 +17,13 @@ from evo.models.efficientnet import EfficientNet
 from evo.models.elmo import ELMo, spell
 from evo.models.googlenet import GoogLeNet
 from evo.models.gpt import GPT, gpt2_small
+from evo.models.igpt import IGPT
 from evo.models.lenet import LeNet
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
+from evo.models.moco import MoCo
 from evo.models.nin import NiN
 from evo.models.resnet import Bottleneck, Plain, ResNet
+from evo.models.simclr import SimCLR
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer
 from evo.models.vgg import VGG
@@ -95,6 +98,10 @@ def small_convnets():
     }
 
 
+def small_encoder():
+    return ResNet((0, 1), (4, 8), 3, 0, stem=conv_norm(3, 4, 3, 2))
+
+
 def without_dropout(model):
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -111,6 +118,7 @@ MODELS = {
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
     "vit with fixed positions": (lambda: ViT(**SMALL, classes=10, positions=sine_cosine), lambda n: (images(n),), (10,)),
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
+    "igpt": (lambda: IGPT(colours=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "bert": (lambda: Answers(vocab_size=50, length=8, **TINY), lambda n: (tokens(n), segments(n)), (6 * 50 + 2,)),
     "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
     "elmo": (lambda: BothWays(30, length=8, dim=8, cells=16, filters=[(1, 4), (3, 6)], char_dim=5), lambda n: (characters(n),), (4, 60)),
@@ -123,6 +131,8 @@ MODELS = {
              lambda n: (images(n), tokens(n)), None),
     "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
                                lambda n: (images(n), tokens(n)), None),
+    "simclr": (lambda: SimCLR(small_encoder(), out=6), lambda n: (photos(n),), (6,)),
+    "moco": (lambda: MoCo(small_encoder(), out=6, waiting=9), lambda n: (photos(n),), (6,)),
     **{name: (build, lambda n: (photos(n),), (5,)) for name, build in small_convnets().items()},
 }
 

@@ -126,6 +126,36 @@ def test_nt_xent_is_equation_1():
     assert objectives.nt_xent(z1, z0, t).item() == pytest.approx(slow, rel=1e-5)
 
 
+@pytest.mark.parametrize("waiting", [0, 7])
+def test_info_nce_is_equation_1(waiting):
+    """Of He et al.: the own key among it and the queue; without a queue, among the keys of the batch."""
+    q, k, queue, t = torch.randn(3, 5), torch.randn(3, 5), torch.randn(waiting, 5), 0.2
+    def s(a, b):
+        return math.exp(F.cosine_similarity(a, b, dim=0) / t)
+    slow = sum(-math.log(s(q[i], k[i]) / sum(s(q[i], other) for other in ([k[i], *queue] if waiting else k))) for i in range(3)) / 3
+    found = objectives.info_nce(q, k, queue if waiting else None, t)
+    assert found.item() == pytest.approx(slow, rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_info_nce_of_identical_keys_is_the_log_of_their_number(n):
+    one = torch.ones(3, 4)
+    assert objectives.info_nce(one, one, torch.ones(n, 4)).item() == pytest.approx(math.log(n + 1), rel=1e-5)
+
+
+def test_alignment_is_two_minus_two_cosines():
+    z0, z1 = torch.randn(4, 6), torch.randn(4, 6)
+    cosines = F.cosine_similarity(z0, z1)
+    assert objectives.alignment(z0, z1).item() == pytest.approx((2 - 2 * cosines).mean().item(), rel=1e-5)
+    assert objectives.alignment(z0, 3 * z0).item() == pytest.approx(0, abs=1e-10)
+
+
+def test_uniformity_by_hand():
+    assert objectives.uniformity(torch.ones(5, 3)).item() == 0
+    z = torch.tensor([[1.0, 0], [-3, 0], [0, 2]])  # distances 2, root 2, root 2
+    assert objectives.uniformity(z).item() == pytest.approx(math.log((math.exp(-8) + 2 * math.exp(-4)) / 3), rel=1e-5)
+
+
 NONE = torch.zeros(1, 3, dtype=torch.bool)
 ZEROS = torch.zeros(2, 3, dtype=torch.long)
 
@@ -137,6 +167,10 @@ ZEROS = torch.zeros(2, 3, dtype=torch.long)
     (lambda: objectives.next_token(torch.randn(2, 3, 5), ZEROS, NONE.expand(2, 3)), "no next token"),
     (lambda: objectives.clip_loss(torch.randn(2, 3)), r"\(2, 3\)"),
     (lambda: objectives.nt_xent(torch.randn(2, 3), torch.randn(2, 3), 0), "temperature=0"),
+    (lambda: objectives.info_nce(torch.randn(2, 3), torch.randn(2, 3), temperature=0), "temperature=0"),
+    (lambda: objectives.info_nce(torch.randn(2, 3), torch.randn(2, 3), torch.randn(4, 2)), "queue"),
+    (lambda: objectives.alignment(torch.randn(2, 3), torch.randn(3, 3)), "pair"),
+    (lambda: objectives.uniformity(torch.randn(1, 3)), r"\(1, 3\)"),
 ])
 def test_bad_input_is_named(loss, word):
     with pytest.raises(ValueError, match=word):

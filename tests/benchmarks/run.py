@@ -58,7 +58,15 @@ def of_tokenizers(found):
         yield row(what, "s", r["seconds"], r["peer_seconds"], peer, r["ratio"], "no target")
 
 
-BENCHMARKS = {"bench_word2vec.py": of_word2vec, "bench_models.py": of_models, "bench_tokenizers.py": of_tokenizers}
+def of_losses(found):
+    for r in found:
+        what, peer = f"NT-Xent and its gradient, {r['batch']:,} pictures", "the same in four blocks, diagonals cut out"
+        yield row(what, "ms", r["milliseconds"], r["peer_milliseconds"], peer, r["ratio"], "at most 1.0")
+
+
+BENCHMARKS = {
+    "bench_word2vec.py": of_word2vec, "bench_models.py": of_models, "bench_tokenizers.py": of_tokenizers, "bench_losses.py": of_losses,
+}  # fmt: skip
 
 
 def main():
