@@ -19,6 +19,7 @@ SENTINELS = {  # what a reader must find on a page that is made from data
     "book/index": ("evo-map", "evo-tally", "evo-chapters", "How to use this book"),
     "book/ledger": ("evo.js", "evo-ledger", "evo-forest", "evo-stamp", "holds here", "reversed here", "undecided here", "not testable"),
     "book/speed": ("evo-table",),
+    "book/data": ("evo-figure", "colab.research.google.com/github", "citation"),
     "book/how-to": ("Colab", "EVO_BUDGET", "undecided here", "restamp"),
 }
 CHAPTER = ("evo-card", "evo-claim", "evo-verdict", "colab.research.google.com/github", "citation")
