@@ -389,7 +389,9 @@ def k_means(points, k, rounds=15, seed=0):
     every centre to the mean of its points. A centre without points stays.
     """
     _whole("k", k, 1)
-    points = torch.as_tensor(points).double()
+    if isinstance(k, bool):
+        raise ValueError(f"k={k} must be a whole number")
+    points = _table("points", points).double()
     different = points.unique(dim=0)
     if len(different) < k:
         raise ValueError(f"there are {len(different)} different points, too "
@@ -407,6 +409,11 @@ def k_means(points, k, rounds=15, seed=0):
 
 def nearest_centre(points, centres):
     """(N, D), (k, D) -> (N,): which centre is nearest; of equals the first."""
+    points, centres = _table("points", points), _table("centres", centres)
+    if points.shape[1] != centres.shape[1]:
+        raise ValueError(f"points have {points.shape[1]} numbers each, but "
+                         f"centres {centres.shape[1]}")
+    centres = centres.to(points.dtype)
     length = centres.square().sum(1)
     return torch.cat([(length - 2 * part @ centres.T).argmin(1)
                       for part in points.split(8192)])
@@ -420,8 +427,8 @@ class Palette:
     """
 
     def __init__(self, colours):
-        colours = torch.as_tensor(colours)
-        if colours.ndim != 2 or colours.shape[1] != 3 or not len(colours):
+        colours = _table("colours", colours)
+        if colours.shape[1] != 3:
             raise ValueError(f"colours have shape {tuple(colours.shape)}, but "
                              "(K, 3) is needed")
         if colours.min() < 0 or colours.max() > 255:
@@ -433,7 +440,10 @@ class Palette:
 
     def encode(self, images):
         """(B, 3, H, W) bytes -> (B, H * W) numbers of colours, row by row."""
-        if (images.ndim != 4 or images.shape[1] != 3
+        if not isinstance(images, torch.Tensor):
+            raise ValueError("images must be a tensor of bytes (B, 3, H, W), "
+                             f"got {type(images).__name__}")
+        if (images.ndim != 4 or images.shape[1] != 3 or not images.numel()
                 or images.dtype != torch.uint8):
             raise ValueError(f"images must be bytes (B, 3, H, W), got "
                              f"{images.dtype} of shape {tuple(images.shape)}")
@@ -443,8 +453,29 @@ class Palette:
 
     def decode(self, tokens, width):
         """(B, N) numbers of colours -> (B, 3, N / width, width) bytes."""
+        _whole("width", width, 1)
+        tokens = _table("tokens", tokens)
+        if tokens.is_floating_point() or tokens.shape[1] % width:
+            raise ValueError(
+                f"tokens are {tokens.dtype} of shape {tuple(tokens.shape)}, "
+                f"but whole numbers (B, N) in rows of width={width} are needed")
         if tokens.min() < 0 or tokens.max() >= len(self):
             raise ValueError(f"colours have the numbers 0 to {len(self) - 1}, "
                              f"got {tokens.min()} to {tokens.max()}")
-        pixels = self.colours[tokens].view(len(tokens), -1, width, 3)
+        pixels = self.colours[tokens.long()].view(len(tokens), -1, width, 3)
         return pixels.permute(0, 3, 1, 2)
+
+
+def _table(name, x):
+    """Finite numbers as a tensor (N, D), N and D above 0."""
+    try:
+        x = torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a table of numbers, got "
+                         f"{type(x).__name__}") from None
+    if x.ndim != 2 or not x.numel() or x.dtype in (torch.bool, torch.complex64):
+        raise ValueError(f"{name} must be a table of numbers (N, D), got "
+                         f"{x.dtype} of shape {tuple(x.shape)}")
+    if not torch.isfinite(x).all():
+        raise ValueError(f"{name} must be finite, but hold NaN or infinity")
+    return x

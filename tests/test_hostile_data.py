@@ -15,7 +15,7 @@ import torch  # noqa: E402
 from evo import plots, probes, tokenizers, words  # noqa: E402
 from evo.data import images, pairs, sources, text  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
-from evo.tokenizers import Subwords, Vocab, WordPiece, join, learn_merges, longest_match  # noqa: E402
+from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
 from evo.train import Batches  # noqa: E402
 from evo.words import WordVectors, agreement, analogies, judgements, neighbour_precision  # noqa: E402
 
@@ -23,6 +23,7 @@ NAN = math.nan
 HALF = "half an emoji \ud83d"
 TEXTS = ["a dog sees a cat", "the cat"] * 3
 X, Y = torch.randn(12, 3, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 2
+PALETTE = Palette([[0, 0, 0], [255, 255, 255]])
 VECTORS = WordVectors(list("abcdef"), torch.eye(6))
 NOT_TEXTS = [None, NAN, 3, "dog", [None], [NAN], [3], [b"dog"], [HALF], ["a", None], [["a"]]]  # where a list of texts is wanted
 NOT_TEXT = [None, NAN, 3, b"dog", HALF, ["a"], []]  # where one text is
@@ -55,6 +56,16 @@ TABLE = {
     "Vocab.encode": (lambda t, x: t.vocab.encode(x), NOT_WORDS),
     "Vocab.decode": (lambda t, x: t.vocab.decode(x), NOT_IDS),
     "Vocab[]": (lambda t, x: t.vocab[x], ["zebra", None, NAN, 3, ["a"]]),
+    "k_means": (lambda t, x: k_means(x, 2), [*NOT_NUMBERS, 3, [1, 2], [[1, 2]], torch.zeros(0, 3), torch.ones(3, 2, dtype=bool)]),
+    "k_means k": (lambda t, x: k_means([[0, 1], [2, 3]], x), [*NOT_K, 3]),
+    "nearest_centre": (lambda t, x: nearest_centre(x, torch.zeros(2, 3)), [*NOT_NUMBERS, torch.zeros(4, 2), torch.zeros(3)]),
+    "nearest_centre centres": (lambda t, x: nearest_centre(torch.ones(2, 3), x), [*NOT_NUMBERS, torch.zeros(4, 2), torch.zeros(0, 3)]),
+    "Palette": (lambda t, x: Palette(x), [*NOT_NUMBERS, [[0, 1]], [[0, 1, 256]], [[0, -1, 2]], torch.zeros(0, 3)]),
+    "Palette.encode": (lambda t, x: PALETTE.encode(x), [
+        *NOT_NUMBERS, torch.zeros(1, 3, 2, 2), torch.zeros(3, 2, 2).byte(), torch.zeros(1, 1, 2, 2).byte(), torch.zeros(0, 3, 2, 2).byte()]),
+    "Palette.decode": (lambda t, x: PALETTE.decode(x, 2), [
+        *NOT_NUMBERS, [[0, 2]], [[0, -1]], [[0.0, 1.0]], [[0, 1, 0]], torch.zeros(4).long(), torch.zeros(1, 2, 2).long()]),
+    "Palette.decode width": (lambda t, x: PALETTE.decode([[0, 1, 1, 0]], x), [*NOT_WHOLE, 0, -1, 3]),
     "Subwords.train": (lambda t, x: Subwords.train(x, 300), [*NOT_TEXTS, [], [""]]),
     "Subwords.train size": (lambda t, x: Subwords.train(TEXTS, x), [*NOT_WHOLE, -1, 258]),
     "Subwords.encode": (lambda t, x: t.subwords.encode(x), NOT_TEXT),
