@@ -62,7 +62,7 @@ TABLE = {
     "nearest_centre centres": (lambda t, x: nearest_centre(torch.ones(2, 3), x), [*NOT_NUMBERS, torch.zeros(4, 2), torch.zeros(0, 3)]),
     "Palette": (lambda t, x: Palette(x), [*NOT_NUMBERS, [[0, 1]], [[0, 1, 256]], [[0, -1, 2]], torch.zeros(0, 3)]),
     "Palette.encode": (lambda t, x: PALETTE.encode(x), [
-        *NOT_NUMBERS, torch.zeros(1, 3, 2, 2), torch.zeros(3, 2, 2).byte(), torch.zeros(1, 1, 2, 2).byte(), torch.zeros(0, 3, 2, 2).byte()]),
+        *NOT_NUMBERS, torch.ones(1, 3, 2, 2), torch.ones(3, 2, 2).byte(), torch.zeros(1, 1, 2, 2).byte(), torch.zeros(0, 3, 2, 2).byte()]),
     "Palette.decode": (lambda t, x: PALETTE.decode(x, 2), [
         *NOT_NUMBERS, [[0, 2]], [[0, -1]], [[0.0, 1.0]], [[0, 1, 0]], torch.zeros(4).long(), torch.zeros(1, 2, 2).long()]),
     "Palette.decode width": (lambda t, x: PALETTE.decode([[0, 1, 1, 0]], x), [*NOT_WHOLE, 0, -1, 3]),
