@@ -458,7 +458,7 @@ class Palette:
         if tokens.is_floating_point() or tokens.shape[1] % width:
             raise ValueError(
                 f"tokens are {tokens.dtype} of shape {tuple(tokens.shape)}, "
-                f"but whole numbers (B, N) in rows of width={width} are needed")
+                f"but whole numbers (B, N), rows of width={width}, are needed")
         if tokens.min() < 0 or tokens.max() >= len(self):
             raise ValueError(f"colours have the numbers 0 to {len(self) - 1}, "
                              f"got {tokens.min()} to {tokens.max()}")
@@ -473,7 +473,8 @@ def _table(name, x):
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{name} must be a table of numbers, got "
                          f"{type(x).__name__}") from None
-    if x.ndim != 2 or not x.numel() or x.dtype in (torch.bool, torch.complex64):
+    bad = x.dtype in (torch.bool, torch.complex64)
+    if bad or x.ndim != 2 or not x.numel():
         raise ValueError(f"{name} must be a table of numbers (N, D), got "
                          f"{x.dtype} of shape {tuple(x.shape)}")
     if not torch.isfinite(x).all():
