@@ -19,7 +19,7 @@ import selfcheck  # noqa: E402
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 PAGES = selfcheck.toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8")))
-CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+CHAPTERS = [page for page in PAGES if page.count("/") > 1 and (ROOT / f"{page}.ipynb").exists()]  # one beside index.md is a page
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
