@@ -389,8 +389,6 @@ def k_means(points, k, rounds=15, seed=0):
     every centre to the mean of its points. A centre without points stays.
     """
     _whole("k", k, 1)
-    if isinstance(k, bool):
-        raise ValueError(f"k={k} must be a whole number")
     points = _table("points", points).double()
     different = points.unique(dim=0)
     if len(different) < k:
