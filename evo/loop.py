@@ -19,6 +19,7 @@ from tqdm import tqdm
 from evo import cuts, recipe, settings, zoo
 
 CHECKPOINT_EVERY = 60  # seconds
+NUDGE = 2.0**-20  # eight times what a float32 is rounded by: about what sums in another order come to
 HISTORY_POINTS = 400  # losses kept of a run; each is the mean of its stretch
 
 
@@ -47,7 +48,7 @@ def train(model, loss_fn, batches, plan, *, mark=None, limited=True, label=None)
     limited: whether EVO_BUDGET counts. The model comes back on the device it came from.
     """
     if _trial.peek:
-        raise _Peeked(first_steps(model, loss_fn, batches, plan))
+        raise _Peeked(first_steps(model, loss_fn, batches, plan, _trial.nudge))
     _keep_memory()
     accelerator, home = make_accelerator(plan["precision"]), next(model.parameters()).device
     planned = steps = plan["steps"]
@@ -97,8 +98,16 @@ def train(model, loss_fn, batches, plan, *, mark=None, limited=True, label=None)
     return run, first
 
 
-def first_steps(model, loss_fn, batches, plan):
-    """[loss, gradient norm] of the first steps, exactly as in the whole run. The model is trained by them."""
+def first_steps(model, loss_fn, batches, plan, nudge=None):
+    """[loss, gradient norm] of the first steps, exactly as in the whole run. The model is trained by them.
+
+    nudge: a seed; every weight starts off by about NUDGE of itself, as if it had been rounded otherwise.
+    """
+    if nudge is not None:
+        generator = torch.Generator().manual_seed(nudge)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.mul_(1 + NUDGE * torch.randn(p.shape, generator=generator).to(p))
     accelerator = make_accelerator(plan["precision"])
     optimizer = recipe.make_optimizer(model, plan, accelerator.device)
     model, optimizer = accelerator.prepare(model.train(), optimizer)
@@ -172,6 +181,7 @@ class _Trial:
     """What a running study tells the fits inside it, and they tell it."""
 
     peek: bool = False
+    nudge: int | None = None
     whole: bool = False
     budget: float | None = None
     name: str = ""
@@ -182,10 +192,10 @@ class _Trial:
 _trial = _Trial()
 
 
-def run_trial(trial, setting, seed, budget=None, name="", peek=False):
+def run_trial(trial, setting, seed, budget=None, name="", peek=False, nudge=None):
     """One row of a study; or, to peek, what the first steps of its first fit give. budget: seconds of its fits, None: no limit."""
     global _trial
-    outer, _trial = _trial, _Trial(peek, budget is None, budget, name, key(setting, seed))
+    outer, _trial = _trial, _Trial(peek, nudge, budget is None, budget, name, key(setting, seed))
     began = time.perf_counter()
     try:
         with torch.random.fork_rng():

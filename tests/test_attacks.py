@@ -1,13 +1,14 @@
 """Forgeries and silent changes that the proof must notice. Each was once tried with success (checksums are renewed, as a forger would)."""
 import ast
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
 from test_train import X, Y, loss_fn, mode, net, own_zoo, run, score, tamper  # noqa: F401
 from torch import nn
 
-from evo import recipe, zoo
+from evo import loop, proof, recipe, zoo
 from evo.train import Batches, fit, study
 
 
@@ -78,6 +79,26 @@ def test_a_forged_row_is_caught_by_an_audit_and_named(monkeypatch):
             sweep()
 
 
+@pytest.mark.parametrize("off, caught", [(0.1, False), (0.3, True)])
+def test_a_row_of_unstable_training_may_come_out_as_another_seed_would(monkeypatch, off, caught):
+    """Other processors round otherwise: where seeds lie .08 apart, .1 proves nothing, .3 does."""
+
+    def unstable(seed, width):
+        fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=2, lr=1e-2, seed=seed)
+        return {"accuracy": 0.4 + 0.08 * seed}
+
+    mode(monkeypatch, "record")
+    sweep = lambda: study(unstable, {"width": [4, 16]}, name="sweep", seeds=(0, 1, 2))
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    rows[3]["result"]["accuracy"] += off
+    tamper("sweep", "rows", rows)
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": True}))
+    mode(monkeypatch, "audit")
+    with pytest.raises(zoo.ZooError, match="width.*16.*0].*accuracy comes out as") if caught else nullcontext():
+        sweep()
+
+
 def test_a_row_whose_first_steps_were_taken_away_is_caught(monkeypatch):
     mode(monkeypatch, "record")
     sweep()
@@ -87,6 +108,35 @@ def test_a_row_whose_first_steps_were_taken_away_is_caught(monkeypatch):
     tamper("sweep", "rows", rows)
     mode(monkeypatch, "verify")
     with pytest.raises(zoo.ZooError, match="another form"):
+        sweep()
+
+
+def deep(seed=0):
+    torch.manual_seed(seed)
+    layers = [m for _ in range(22) for m in (nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU())]
+    return nn.Sequential(nn.Linear(6, 16), *layers, nn.Linear(16, 2))
+
+
+def deep_trial(seed):
+    fit(deep(seed), loss_fn, Batches(X, Y, size=40), steps=4, lr=1e-2, seed=seed)
+    return {"depth": 22}
+
+
+def test_first_steps_may_differ_as_far_as_rounding_moves_them_and_no_further(monkeypatch):
+    """Twenty-two layers with batch norm: another processor's sums, of other order, change their gradients by more than FIRST."""
+    sweep = lambda: study(deep_trial, [{}], name="sweep", seeds=(0,))
+    mode(monkeypatch, "record")
+    sweep()
+    row = zoo.read("sweep")["rows"][0]
+    elsewhere = [list(pair) for pair in loop.run_trial(deep_trial, {}, 0, peek=True, nudge=7)]
+    worst = max(abs(a - b) / b for pair, known in zip(elsewhere, row["first"]) for a, b in zip(pair, known))
+    assert worst > 20 * proof.FIRST, "or this net is no test"
+    mode(monkeypatch, "verify")
+    tamper("sweep", "rows", [{**row, "first": elsewhere}])
+    sweep()
+    (loss, norm), *rest = row["first"]
+    tamper("sweep", "rows", [{**row, "first": [[loss * 1.01, norm], *rest]}])
+    with pytest.raises(zoo.ZooError, match="first steps"):
         sweep()
 
 

@@ -1,49 +1,12 @@
-"""How the pages look, in numbers: nothing cut off, nothing too small, nothing that jumps; on a phone and on two screens, in both themes."""
+"""What a reader meets on single pages: print, keyboard, folds, the first screen, the map, what is not there. What holds for every page is in test_pages.py."""
 
 import json
 import re
 
 import pytest
-from visit import CHAPTERS, PAGES, SITE, THEMES, Visitor
+from visit import CHAPTERS, CUT, PAGES, SITE, SIZES, THEMES, Visitor
 
 pytestmark = pytest.mark.site
-
-SIZES = {390: 844, 1280: 900, 1440: 900}
-SHIFTS = """() => new Promise(done => {
-  let sum = 0;
-  new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value; })
-    .observe({type: 'layout-shift', buffered: true});
-  setTimeout(() => done(sum), 500); })"""
-CUT = """() => [...document.querySelectorAll('article pre')].filter(p => p.getClientRects().length && p.scrollWidth > p.clientWidth + 1)
-  .map(p => p.textContent.split('\\n').sort((a, b) => b.length - a.length)[0])"""
-SMALL = """() => { const small = [];
-  for (const svg of document.querySelectorAll('article svg:not(.katex *)')) {
-    if (!svg.getBoundingClientRect().width) continue;
-    for (const text of svg.querySelectorAll('text')) {
-      const m = text.getScreenCTM(), size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(m.a, m.b);
-      if (size < 8.995 && text.textContent.trim()) small.push(size.toFixed(1) + ' px: ' + text.textContent.slice(0, 30)); } }
-  return small; }"""
-UNTOLD = """() => [...document.querySelectorAll('.evo-figure, .evo-scroll, .evo-map, .pst-scrollable-table-container')]
-  .filter(box => box.getClientRects().length).filter(box => {
-    const more = box.scrollWidth > box.clientWidth + 2, next = box.nextElementSibling;
-    return more !== (next !== null && next.classList.contains('evo-hint') && next.getClientRects().length > 0); })
-  .map(box => box.className + ' ' + box.scrollWidth + ' in ' + box.clientWidth)"""
-
-
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", SIZES)
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_cut_off_or_small_or_jumps(browser, address, name, width, theme):
-    with Visitor(browser, address, theme, width, SIZES[width]) as visitor:
-        page = visitor.open(name)
-        assert page.evaluate(SHIFTS) <= 0.1, "layout shift"
-        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-        page.wait_for_timeout(100)
-        if width >= 1280:
-            assert page.evaluate(CUT) == [], "code that is cut off, by its longest line"
-        assert page.evaluate(SMALL) == [], "labels under 9 pixels"
-        assert page.evaluate(UNTOLD) == [], "what scrolls has a hint, and nothing else has"
-
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("name", ["book/index", "book/ledger", "book/speed", "book/how-to", CHAPTERS[-1]])

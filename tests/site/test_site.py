@@ -1,6 +1,6 @@
 """The built website in a real browser: nothing from outside, everything reachable, readable in both themes.
 
-What a page looks like, in numbers, is in test_layout.py.
+What holds for every page is in test_pages.py, what a reader meets on single pages in test_layout.py.
 """
 
 import html
@@ -9,7 +9,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from visit import CHAPTERS, CONFIG, PAGES, ROOT, SITE, THEMES, Visitor, selfcheck
+from visit import CHAPTERS, PAGES, ROOT, SITE, THEMES, Visitor, selfcheck
 
 from evo import claims, explorer
 
@@ -18,19 +18,6 @@ pytestmark = pytest.mark.site
 
 def test_website_is_whole(address):
     assert selfcheck.problems() == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_page_loads_from_here_alone_and_without_error(browser, address, name):
-    with Visitor(browser, address) as visitor:
-        page = visitor.open(name)
-        assert page.locator("article h1").first.inner_text().strip()
-        assert page.title().strip()
-        assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some(f => f.family.includes('Inter') && f.status == 'loaded'))")
-        broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetParent).map(i => i.src)")
-        assert broken == []
-        images = page.locator("article img").evaluate_all("all => all.filter(i => !i.alt.trim()).map(i => i.src)")
-        assert images == []
 
 
 def test_front_door_leads_to_the_start_page(browser, address):
@@ -116,61 +103,6 @@ def test_search_says_when_it_finds_nothing_and_code_comes_last(browser, address)
         assert visitor.page.locator("#search-results b").count() == 0, "a query is text"
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_mathematics_is_drawn_with_local_fonts(browser, address, name):
-    source = (ROOT / f"{name}.ipynb").read_text(encoding="utf8")
-    cells = [cell for cell in json.loads(source)["cells"] if cell["cell_type"] == "markdown"]
-    if not re.search(r"\$[^$]+\$", "".join("".join(cell["source"]) for cell in cells)):
-        return  # a chapter without a formula has nothing to draw
-    with Visitor(browser, address) as visitor:
-        page = visitor.open(name)
-        assert page.locator("article .katex").count() > 0
-        assert page.locator("article .katex-error").count() == 0
-        assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some(f => f.family.includes('KaTeX') && f.status == 'loaded'))")
-        assert "MathJax" not in page.content()
-
-
-LUMINANCE = """
-colour => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-  const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-  return .2126 * r + .7152 * g + .0722 * b;
-}"""
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_text_and_figures_follow_the_theme(browser, address, theme):
-    with Visitor(browser, address, theme) as visitor:
-        for name in PAGES:
-            page = visitor.open(name)
-            assert page.evaluate("document.documentElement.dataset.theme") == theme
-            ground = page.evaluate(f"({LUMINANCE})(getComputedStyle(document.body).backgroundColor)")
-            ink = page.evaluate(f"({LUMINANCE})(getComputedStyle(document.querySelector('article p')).color)")
-            assert contrast(ground, ink) > 4.5, name
-            assert (ground > 0.5) == (theme == "light")
-            figures = page.locator(".evo-figure svg").evaluate_all(
-                f"""all => all.map(svg => ({{
-                    label: svg.getAttribute('aria-label'),
-                    inks: [...svg.querySelectorAll('text, [id*="matplotlib.axis"] use')].filter(t => !t.closest('[fill="#000000"]'))
-                        .map(t => getComputedStyle(t).fill).filter(c => c.startsWith('rgb')).slice(0, 40).map({LUMINANCE}),
-                    grounds: [...svg.querySelectorAll('[id$="-patch_1"] path')].map(p => getComputedStyle(p).fill)}}))"""
-            )
-            for figure in figures:
-                assert figure["label"] and figure["label"] != "Figure"
-                assert figure["grounds"][:1] in ([], ["none"]), figure["label"]
-                if figure["inks"]:
-                    best = max(contrast(ground, one) for one in figure["inks"])
-                    assert best > 7, f"{name}: {figure['label']}"
-            for picture in page.locator(".cell_output img").all():
-                assert picture.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
-
-
-def contrast(one, other):
-    high, low = max(one, other), min(one, other)
-    return (high + 0.05) / (low + 0.05)
-
-
 def test_theme_button_changes_the_theme(browser, address):
     with Visitor(browser, address) as visitor:
         page, seen = visitor.open(PAGES[0]), set()
@@ -178,19 +110,6 @@ def test_theme_button_changes_the_theme(browser, address):
             page.locator(".theme-switch-button:visible").first.click()
             seen.add(page.evaluate("document.documentElement.dataset.theme"))
         assert seen == set(THEMES)
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_colab_button_opens_this_chapter(browser, address, name):
-    repository = CONFIG["repository"]
-    owner = repository["url"].removeprefix("https://github.com/").strip("/")
-    expected = f"https://colab.research.google.com/github/{owner}/blob/{repository['branch']}/{name}.ipynb"
-    with Visitor(browser, address) as visitor:
-        page = visitor.open(name)
-        links = page.locator("a[href*='colab.research.google.com']").evaluate_all("all => all.map(a => a.href)")
-        assert links and set(links) == {expected}
-        page.locator(".dropdown-launch-buttons button").click()
-        assert page.locator(f"a[href='{expected}']").first.is_visible()
 
 
 def claim_count():
@@ -299,38 +218,3 @@ def test_map_opens_each_chapter_by_keyboard(browser, address):
             page.locator(".evo-map a.open").first.focus()
             page.keyboard.press("Enter")
             page.wait_for_url(f"**/{links[0]}")
-
-
-@pytest.mark.parametrize("name", [*PAGES, "search"])
-def test_phone_needs_no_sideways_scrolling(browser, address, name):
-    with Visitor(browser, address, width=390, height=844) as visitor:
-        page = visitor.open(name)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        wide = page.evaluate(
-            """[...document.querySelectorAll('article *')].filter(e => {
-                 const r = e.getBoundingClientRect();
-                 if (!r.width || r.right <= 391) return false;
-                 for (let p = e.parentElement; p; p = p.parentElement)
-                   if (/auto|scroll|hidden|clip/.test(getComputedStyle(p).overflowX) && p.getBoundingClientRect().right <= 391) return false;
-                 return true; }).map(e => e.tagName + '.' + e.getAttribute('class')).slice(0, 5)"""
-        )
-        assert wide == []
-
-
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("name", PAGES)
-def test_accessible(browser, address, name, theme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    with Visitor(browser, address, theme) as visitor:
-        page = visitor.open(name)
-        rules = {} if theme == "light" else {"runOnly": ["color-contrast"]}  # only the colours differ between themes
-        options = {"resultTypes": ["violations"], "preload": False, **rules}
-        found = Axe().run(page, options=options).response["violations"]
-        serious = [
-            f"{rule['id']}: {node['html'][:160]} {node.get('any', [{}])[0].get('message', '') if node.get('any') else ''}"
-            for rule in found
-            if rule["impact"] in ("serious", "critical")
-            for node in rule["nodes"][:4]
-        ]
-        assert serious == []

@@ -25,6 +25,9 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 THEMES = ("light", "dark")
+SIZES = {390: 844, 1280: 900, 1440: 900}
+CUT = """() => [...document.querySelectorAll('article pre')].filter(p => p.getClientRects().length && p.scrollWidth > p.clientWidth + 1)
+  .map(p => p.textContent.split('\\n').sort((a, b) => b.length - a.length)[0])"""  # code that is cut off, by its longest line
 
 
 def sources():
