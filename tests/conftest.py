@@ -7,13 +7,17 @@ def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     items.sort(key=_late)  # stable: within a group the order stays
+    for item in items:  # a file is one worker's, and so is a notebook; pages are visited by whoever is free
+        if item.path.name != "test_pages.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def _late(item):
     if "site" in item.path.parts or item.get_closest_marker("site"):
-        return 3
+        return 4 if item.path.name == "test_pages.py" else 3  # small pieces last, so that no worker waits for the other
     if item.path.suffix == ".ipynb":
         return 2
     return 1 if "parity" in item.path.parts or item.get_closest_marker("slow") else 0

@@ -15,11 +15,12 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import execute  # noqa: E402
 import selfcheck  # noqa: E402
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 PAGES = selfcheck.toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8")))
-CHAPTERS = [page for page in PAGES if page.count("/") > 1 and (ROOT / f"{page}.ipynb").exists()]  # one beside index.md is a page
+CHAPTERS = [page for page in PAGES if ROOT / f"{page}.ipynb" in execute.chapters().values()]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
