@@ -7,12 +7,20 @@ def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     items.sort(key=_late)  # stable: within a group the order stays
-    for item in items:  # a file is one worker's, and so is a notebook; pages are visited by whoever is free
-        if item.path.name != "test_pages.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file is one worker's, and so is a notebook; the website's pages are visited by whoever is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return nodeid if file.endswith("test_pages.py") else file
+
+    return ByFile(config, log)
 
 
 def _late(item):
