@@ -29,6 +29,57 @@ def random_mask(batch, n, ratio, generator=None, device=None):
         device or noise.device)
 
 
+def blockwise_mask(batch, rows, columns, most, smallest=4, narrow=0.3,
+                   generator=None):
+    """Hide rectangles of tokens, until `most` are hidden (BEiT, algorithm 1).
+
+    -> bool (batch, rows * columns), True = hidden. A rectangle has about
+    `smallest` tokens or more, up to what is still to be hidden, and sides of a
+    ratio between `narrow` and 1 / `narrow`; it may lie on others. One that
+    would hide too many is drawn again, ten times at most: so `most` is not
+    always reached, and never passed.
+    """
+    if batch < 0 or rows < 1 or columns < 1:
+        raise ValueError(f"batch={batch} must be 0 or more, rows={rows} and "
+                         f"columns={columns} 1 or more")
+    if not 1 <= smallest <= most < rows * columns:
+        raise ValueError(f"1 <= smallest={smallest} <= most={most} < "
+                         f"{rows * columns} tokens is needed")
+    if not 0 < narrow <= 1:
+        raise ValueError(f"narrow={narrow} must lie in (0, 1]: the shorter "
+                         "side over the longer one")
+    masked = torch.zeros(batch, rows, columns, dtype=torch.bool)
+    for grid in masked:
+        left = most
+        while left > 0 and (new := _rectangle(
+                grid, left, smallest, narrow, generator)):
+            left -= new
+    return masked.flatten(1)
+
+
+def _rectangle(grid, left, smallest, narrow, generator, tries=10):
+    """Hide one more rectangle in grid (rows, columns) -> how many are new.
+
+    At most `left`; 0 where no try fits.
+    """
+    rows, columns = grid.shape
+    for area, shape, down, right in torch.rand(
+            tries, 4, generator=generator, dtype=torch.double).tolist():
+        area = smallest + area * (left - smallest)
+        shape = narrow ** (2 * shape - 1)  # height / width
+        height, width = (round((area * s) ** 0.5) for s in (shape, 1 / shape))
+        if not (1 <= height <= rows and 1 <= width <= columns):
+            continue
+        top = int(down * (rows - height + 1))
+        first = int(right * (columns - width + 1))
+        place = grid[top:top + height, first:first + width]
+        new = int((~place).sum())
+        if 0 < new <= left:
+            place[:] = True
+            return new
+    return 0
+
+
 def visible(masked, count=None):
     """Where the tokens are that stay: bool (B, N) -> long (B, K), in order.
 

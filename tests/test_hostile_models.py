@@ -11,6 +11,7 @@ from evo.blocks import Attention, Encoder, PatchEmbedding, attend, causal_mask, 
 from evo.data.images import unpatchify
 from evo.masking import bert_mask, random_mask, visible
 from evo.models import vit, weights
+from evo.models.beit import BEiT
 from evo.models.bert import BERT
 from evo.models.clip import CLIP
 from evo.models.elmo import FILL, ELMo, ScalarMix, reverse, spell
@@ -97,6 +98,7 @@ READS_FLAGS = {
     "Transformer.decode": (lambda m: Transformer(V, **TINY).decode(IDS, X, m), "valid"),
     "TextCNN": (lambda m: text_cnn()(IDS, m), "valid"),
     "MAE": (lambda m: mae()(IMAGES, m), "masked"),
+    "BEiT": (lambda m: BEiT(**SMALL, outputs=5)(IMAGES, m), "masked"),
     "MAEWithMaskTokens": (lambda m: mae(MAEWithMaskTokens)(IMAGES, m), "masked"),
     "elmo.reverse": (lambda m: reverse(X, m), "valid"),
     "generate": (lambda m: generate(GPT(V, 8, **TINY), IDS, 1, valid=m), "valid"),
@@ -180,6 +182,7 @@ SEES = {
     "ViT.features": lambda x: ViT(**SMALL).features(x),
     "ViT.attentions": lambda x: ViT(**SMALL).attentions(x),
     "MAE": lambda x: mae()(x, HALF),
+    "BEiT": lambda x: BEiT(**SMALL, outputs=5)(x, HALF),
     "MAEWithMaskTokens": lambda x: mae(MAEWithMaskTokens)(x, HALF),
     "CLIP": lambda x: clip()(x, CAPTIONS),
 }

@@ -5,11 +5,13 @@ from helpers import shaken
 
 from evo.blocks import Encoder, QuickGELU, causal_mask
 from evo.masking import random_mask
+from evo.models.beit import BEiT
 from evo.models.bert import BERT
 from evo.models.clip import CLIP, ImageTower, TextTower
 from evo.models.gpt import GPT, generate
 from evo.models.igpt import IGPT
 from evo.models.mae import MAE, MAEWithMaskTokens
+from evo.models.swin import Swin, swin_block
 from evo.models.vit import ViT, sine_cosine
 
 TINY = dict(dim=32, depth=2, heads=4)
@@ -206,6 +208,57 @@ def test_vit_without_positions_is_a_bag_of_patches(images):
     swapped = torch.cat([images[:, :, 4:], images[:, :, :4]], dim=2)
     assert not torch.allclose(vit(images), vit(swapped))
     torch.testing.assert_close(vit.encode(vit.embed(images))[:, 0], vit.encode(vit.embed(swapped))[:, 0])
+
+
+def beit():
+    return shaken(BEiT(**SMALL, outputs=7))
+
+
+def test_beit_hiding_nothing_reads_by_vits_chain(images):
+    assert BEiT.features is ViT.features and BEiT.embed is ViT.embed
+    model = beit()
+    torch.testing.assert_close(model(images, NOTHING), model.head(model.features(images)[:, 1:]))
+
+
+def test_beit_is_vit_where_all_distances_count_alike(images):
+    """Take what BEiT adds away, a bias of 0 and layer scales of 1, and what it leaves out, positions of 0: the same body."""
+    model, vit = beit(), ViT(**SMALL)
+    state = {name.replace(".branch", ""): tensor for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        model.relative.table.zero_()
+        for block in model.encoder.blocks:
+            block.attn.scale.fill_(1), block.mlp.scale.fill_(1)
+    own = vit.state_dict()
+    vit.load_state_dict({name: torch.zeros_like(own[name]) if name == "position" else state[name] for name in own})
+    torch.testing.assert_close(model.features(images), vit.features(images))
+
+
+def test_beit_never_sees_hidden_patches(images):
+    model, masked = beit(), random_mask(3, 4, 0.5)
+    assert torch.equal(model(images, masked), model(other_pixels(images, masked), masked))
+    assert not torch.allclose(model(images, masked), model(other_pixels(images, ~masked), masked))
+
+
+def test_a_window_that_covers_the_map_is_vits_block_with_a_bias_of_distances():
+    """Without the bias the two are one function; Swin's block has the keys of ViT's, and the bias."""
+    x, theirs = torch.randn(3, 4, 4, 32), shaken(ViT(**SMALL)).encoder.blocks[0]
+    for shift in (0, 2):  # nothing to shift where one window covers all
+        ours = shaken(swin_block(32, 4, 4, shift))
+        assert ours.state_dict().keys() - theirs.state_dict().keys() == {"attn.bias"}
+        ours.load_state_dict(theirs.state_dict(), strict=False)
+        ours.norm1.eps = ours.norm2.eps = theirs.norm1.eps
+        assert not torch.allclose(ours(x).flatten(1, 2), theirs(x.flatten(1, 2)))
+        torch.nn.init.zeros_(ours.attn.bias)
+        torch.testing.assert_close(ours(x).flatten(1, 2), theirs(x.flatten(1, 2)))
+
+
+def test_swin_is_its_chain(images):
+    swin = shaken(Swin(2, 1, 16, (2, 2), 2, window=2, classes=10))
+    fine = swin.stages[0](swin.embed(images))
+    coarse = swin.stages[1](swin.merges[0](fine))
+    assert [torch.equal(a, b) for a, b in zip(swin.levels(images), (fine, coarse))] == [True, True]
+    torch.testing.assert_close(swin(images), swin.head(swin.norm(coarse).mean((1, 2))))
+    assert swin.dim == 32 and fine.shape == (3, 4, 4, 16) and coarse.shape == (3, 2, 2, 32)
 
 
 def test_mae_hiding_nothing_is_vit(images):

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from evo.masking import bert_mask, random_mask, visible
+from evo.masking import bert_mask, blockwise_mask, random_mask, visible
 
 
 @pytest.mark.parametrize("n", [1, 7, 49, 196])
@@ -53,6 +53,59 @@ def test_a_ratio_that_rounds_to_everything_is_named():
 def test_uneven_rows_are_named():
     with pytest.raises(ValueError, match="same number"):
         visible(torch.tensor([[True, False], [False, False]]))
+
+
+# BEiT
+
+def rectangle(cells):
+    """Whether the hidden cells of one grid are all of a rectangle: (top, left, height, width), or None."""
+    rows, columns = cells.any(1).nonzero(), cells.any(0).nonzero()
+    height, width = (int(x.max() - x.min()) + 1 for x in (rows, columns))
+    return (int(rows.min()), int(columns.min()), height, width) if cells.sum() == height * width else None
+
+
+@pytest.mark.parametrize("rows, columns, most, smallest", [(14, 14, 75, 16), (8, 8, 26, 5), (5, 9, 20, 4)])
+def test_rectangles_hide_at_most_as_many_and_nearly_as_many(rows, columns, most, smallest):
+    masked = blockwise_mask(200, rows, columns, most, smallest, generator=torch.Generator().manual_seed(0))
+    count = masked.sum(1)
+    assert masked.shape == (200, rows * columns) and masked.dtype == torch.bool
+    assert count.max() == most and count.min() > 0.8 * most and count.float().mean() > 0.97 * most
+
+
+def test_one_rectangle_has_the_asked_size_and_shape():
+    masked = blockwise_mask(300, 14, 14, most=16, smallest=16, generator=torch.Generator().manual_seed(0)).view(-1, 14, 14)
+    shapes = {rectangle(cells)[2:] for cells in masked if rectangle(cells)}
+    assert {(4, 4), (5, 3), (3, 5), (2, 7), (7, 2)} <= shapes
+    assert all(0.2 < height / width < 5 and 10 <= height * width <= 16 for height, width in shapes)
+
+
+def test_rectangles_hang_together():
+    """Of two neighbours both are hidden, or none, more often than where the same places are drawn one by one."""
+    blocks = blockwise_mask(200, 8, 8, 26, 5, generator=torch.Generator().manual_seed(0))
+    scattered = blocks.gather(1, torch.rand(blocks.shape, generator=torch.Generator().manual_seed(1)).argsort(1))
+    alike = [(m.view(-1, 8, 8)[:, 1:] == m.view(-1, 8, 8)[:, :-1]).float().mean() for m in (blocks, scattered)]
+    assert alike[0] > alike[1] + 0.2
+
+
+def test_rectangles_lie_everywhere():
+    share = blockwise_mask(2000, 6, 6, 12, generator=torch.Generator().manual_seed(0)).float().mean(0).view(6, 6)
+    assert share.min() > 0.05
+    for turned in (share.flip(0), share.flip(1), share.T):  # no side is preferred
+        assert (share - turned).abs().max() < 0.07
+
+
+def test_equal_generators_make_equal_rectangles_and_leave_the_global_one_alone():
+    before = torch.get_rng_state()
+    masks = [blockwise_mask(5, 8, 8, 26, generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(*masks) and torch.equal(before, torch.get_rng_state()) and blockwise_mask(0, 8, 8, 26).shape == (0, 64)
+
+
+@pytest.mark.parametrize("wrong, word", [
+    (dict(most=64), "most=64"), (dict(smallest=0), "smallest=0"), (dict(smallest=30), "smallest=30"), (dict(rows=0), "rows=0"),
+    (dict(batch=-1), "batch=-1"), (dict(narrow=0), "narrow=0"), (dict(narrow=2), "narrow=2")])
+def test_rectangles_that_cannot_be_are_named(wrong, word):
+    with pytest.raises(ValueError, match=word):
+        blockwise_mask(**dict(batch=2, rows=8, columns=8, most=26) | wrong)
 
 
 # BERT

@@ -9,10 +9,12 @@ from evo import look, models, objectives
 from evo.blocks import QuickGELU
 from evo.masking import random_mask
 from evo.models.alexnet import AlexNet
+from evo.models.beit import BEiT, beit_base_patch16
 from evo.models.bert import BERT, bert_base, bert_large
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
 from evo.models.convnet import GlobalAverage, conv_norm
 from evo.models.densenet import DenseNet
+from evo.models.dvae import DVAE
 from evo.models.efficientnet import EfficientNet
 from evo.models.elmo import ELMo, spell
 from evo.models.googlenet import GoogLeNet
@@ -22,8 +24,10 @@ from evo.models.lenet import LeNet
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
 from evo.models.moco import MoCo
 from evo.models.nin import NiN
+from evo.models.nnlm import NNLM, Drawers
 from evo.models.resnet import Bottleneck, Plain, ResNet
 from evo.models.simclr import SimCLR
+from evo.models.swin import Swin, swin_base, swin_small, swin_tiny
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer
 from evo.models.vgg import VGG
@@ -63,6 +67,20 @@ class Answers(BERT):
     def forward(self, tokens, segments):
         guesses, follows = super().forward(tokens, segments)
         return torch.cat([guesses.flatten(1), follows], dim=1)
+
+
+class Holes(BEiT):
+    """BEiT, whose features are those of a picture with holes."""
+
+    def features(self, images, masked):
+        return self.encode(self.hide(self.embed(images), masked))
+
+
+class Paints(DVAE):
+    """DVAE without its draw: what all codes paint together, each with its share."""
+
+    def forward(self, images):
+        return self.paint(self.logits(images).softmax(1))
 
 
 class BothWays(ELMo):
@@ -123,16 +141,22 @@ MODELS = {
     "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
     "elmo": (lambda: BothWays(30, length=8, dim=8, cells=16, filters=[(1, 4), (3, 6)], char_dim=5), lambda n: (characters(n),), (4, 60)),
     "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4, dropout=0), lambda n: (tokens(n), valid(n)), (4,)),
+    "nnlm": (lambda: NNLM(50, 6, 8, 12), lambda n: (tokens(n),), (50,)),
+    "nnlm with drawers": (lambda: NNLM(50, 6, 8, 12, True, 0, lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (50,)),
     "skip-gram": (lambda: SkipGram(50, 8), lambda n: (tokens(n)[:, 0], tokens(n)), (6,)),
     "cbow": (lambda: CBOW(50, 8), lambda n: (tokens(n).masked_fill(~valid(n), -1), tokens(n)), (6,)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
     "mae with mask tokens": (lambda: mae(MAEWithMaskTokens), lambda n: (images(n), masked(n)), (4, 48)),
+    "beit": (lambda: Holes(**SMALL, outputs=7), lambda n: (images(n), masked(n)), (4, 7)),
+    "dvae": (lambda: Paints(4, 3, codes=9, dim=8), lambda n: (images(n),), (3, 8, 8)),
     "clip": (lambda: CLIP(image=ImageTower(**SMALL), text=TextTower(50, 8, **TINY), dim=16, end_token=END),
              lambda n: (images(n), tokens(n)), None),
     "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
                                lambda n: (images(n), tokens(n)), None),
     "simclr": (lambda: SimCLR(small_encoder(), out=6), lambda n: (photos(n),), (6,)),
     "moco": (lambda: MoCo(small_encoder(), out=6, waiting=9), lambda n: (photos(n),), (6,)),
+    "swin": (lambda: Swin(4, 3, 16, (2, 2), 2, window=2, classes=5), lambda n: (photos(n),), (5,)),
+    "swin, maps filled up": (lambda: Swin(4, 3, 16, (2, 2), 2, window=3, classes=5), lambda n: (photos(n),), (5,)),
     **{name: (build, lambda n: (photos(n),), (5,)) for name, build in small_convnets().items()},
 }
 
@@ -142,6 +166,8 @@ MODELS = {
 NO_MODEL = {"weights": "published weights under our names", "convnet": "what convolutional networks share"}
 OTHERWISE = {
     "word2vec": "a table of vectors, one a word: `hidden` looks them up, and nothing stands above them",
+    "nnlm": "its output is asked for one word or for all (`log_prob`, `forward`), so that only the drawer needed is opened",
+    "dvae": "its features are codes, by `encode`; it is thrown away but for these",
     "clip": "two towers, each with features and dim of its own; encode_image and encode_text lead into one space",
     "elmo": "its features are two directions side by side, 2 * dim numbers, of which `head` reads each by itself",
 }
@@ -310,8 +336,9 @@ def test_exported_mae_takes_other_ratios():
 
 
 @pytest.mark.parametrize("build, count", [
-    (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (gpt2_small, 124_439_808),
-    (bert_base, 110_106_428), (bert_large, 336_226_108), (clip_vit_base_patch32, 151_277_313)])
+    (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (beit_base_patch16, 91_974_992), (gpt2_small, 124_439_808),
+    (bert_base, 110_106_428), (bert_large, 336_226_108), (clip_vit_base_patch32, 151_277_313),
+    (swin_tiny, 28_288_354), (swin_small, 49_606_258), (swin_base, 87_768_224)])
 def test_paper_sizes_have_the_published_counts(build, count):
     with torch.device("meta"):
         model = build()
@@ -475,6 +502,8 @@ def test_clip_scale_is_clipped_but_free_to_come_back():
     (lambda: MAE(ViT(**SMALL, classes=10), 16, 1, 2), "classes=0"),
     (lambda: mae()(images(), torch.zeros(3, 9, dtype=torch.bool)), r"\(3, 9\)"),
     (lambda: mae()(images(), torch.tensor([[True, False, False, False]] * 2 + [[True, True, False, False]])), "same number"),
+    (lambda: BEiT(**SMALL, outputs=7)(images(), torch.zeros(3, 9, dtype=torch.bool)), r"\(3, 9\)"),
+    (lambda: DVAE(4, 3, 9, 8).decode(torch.full((1, 4), 9)), "id 9"),
     (lambda: MODELS["clip"][0]()(images(), torch.zeros(3, 6, dtype=torch.long)), "end_token=49"),
     (lambda: at_resolution(ViT(**SMALL), 10), "image_size=10"),
     (lambda: interpolate_positions(torch.randn(1, 4, 8), 4), "square"),

@@ -1,6 +1,7 @@
-"""One training step of ResNet, ViT, MAE, GPT and BERT against torchvision, timm and transformers: same sizes, same data, one process.
+"""One training step of ResNet, ViT, Swin, MAE, GPT and BERT against torchvision, timm and transformers: same sizes, same data, one process.
 
-    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41] [--only resnet vit mae gpt gpt_fused bert bert_hidden]
+    python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41]
+        [--only resnet vit swin swin_timm mae gpt gpt_fused bert bert_hidden]
 
 A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
 other first, and the ratio is the median over these pairs, because machines change their speed from one minute to the
@@ -25,6 +26,7 @@ from evo.models.bert import BERT
 from evo.models.gpt import GPT
 from evo.models.mae import MAE
 from evo.models.resnet import resnet18
+from evo.models.swin import Swin
 from evo.models.vit import ViT, sine_cosine
 from evo.objectives import masked_cross_entropy, masked_regression, next_token
 
@@ -48,6 +50,27 @@ def resnet():
     images, labels = torch.randn(32, 3, 64, 64), torch.randint(10, (32,))
     sides = resnet18(classes=10), torchvision.models.resnet18(num_classes=10)
     return [(model, lambda model=model: F.cross_entropy(model(images), labels)) for model in sides]
+
+
+SWIN_SIZE = dict(embed_dim=48, depths=[2, 2, 2], num_heads=[3, 6, 12])
+
+
+def swin(theirs=None):
+    """torchvision's SwinTransformer, classification, windows of 4, every second one shifted."""
+    if theirs is None:
+        import torchvision
+        theirs = torchvision.models.SwinTransformer(
+            patch_size=[4, 4], window_size=[4, 4], stochastic_depth_prob=0.0, num_classes=10, **SWIN_SIZE)
+    images, labels = torch.randn(32, 3, 64, 64), torch.randint(10, (32,))
+    sides = Swin(4, 3, 48, (2, 2, 2), 3, window=4, classes=10), theirs
+    return [(model, lambda model=model: F.cross_entropy(model(images), labels)) for model in sides]
+
+
+def swin_timm():
+    """timm's SwinTransformer, classification, windows of 4, every second one shifted."""
+    import timm
+    return swin(timm.models.swin_transformer.SwinTransformer(
+        img_size=64, window_size=4, drop_path_rate=0.0, num_classes=10, **SWIN_SIZE))
 
 
 def mae():
@@ -110,7 +133,8 @@ def bert_hidden():
     return bert(everywhere=False)
 
 
-BENCHMARKS = {"resnet": resnet, "vit": vit, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden}
+BENCHMARKS = {"resnet": resnet, "vit": vit, "swin": swin, "swin_timm": swin_timm, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused,
+              "bert": bert, "bert_hidden": bert_hidden}
 
 
 def make_step(model, loss):

@@ -33,7 +33,8 @@ def row(what, unit, ours, peer, peer_name, ratio, target):
 def of_models(found):
     """One training step: two rows a model."""
     for r in found:
-        name, peer = r["model"].split("_")[0].upper().replace("VIT", "ViT").replace("RESNET", "ResNet-18"), r["peer"]
+        name, peer = r["model"].split("_")[0].upper(), r["peer"]
+        name = {"VIT": "ViT", "RESNET": "ResNet-18", "SWIN": "Swin"}.get(name, name)
         yield row(f"{name}, a training step", "ms", r["milliseconds"], r["peer_milliseconds"], peer, r["time_ratio"], "at most 1.0")
         yield row(f"{name}, peak memory of a step", "MB", r["megabytes"], r["peer_megabytes"], peer, r["memory_ratio"], "at most 1.05")
 
