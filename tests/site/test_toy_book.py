@@ -1,4 +1,4 @@
-"""A book of two toy chapters, drawn by the real extensions and read cell by cell: what a reader sees is what was measured."""
+"""A book of two toy chapters and a page that is none, drawn by the real extensions and read cell by cell: what a reader sees is what was measured."""
 
 import html
 import json
@@ -64,15 +64,16 @@ def cells(title, *shown, source=""):
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    (tmp_path / "book").mkdir()
-    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/one\n- file: book/two\n")
+    (tmp_path / "book" / "toy").mkdir(parents=True)
+    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/page\n- file: book/toy/one\n- file: book/toy/two\n")
     one = cells("Toy *vit*", claims.card(**CARD), *CLAIMS["one"], explorer(ROWS_STUDY, "accuracy", along="depth", title="Depth"),
                 source="fit(name=f'no'); fit(name=f\"toy-{seed}\"); study(name=\"toy-sweep\")")
-    (tmp_path / "book" / "one.ipynb").write_text(json.dumps({"cells": one}))
-    (tmp_path / "book" / "two.ipynb").write_text(json.dumps({"cells": cells("Second", *CLAIMS["two"])}))
+    (tmp_path / "book" / "toy" / "one.ipynb").write_text(json.dumps({"cells": one}))
+    (tmp_path / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": cells("Second", *CLAIMS["two"])}))
+    (tmp_path / "book" / "page.ipynb").write_text(json.dumps({"cells": cells("No chapter", *CLAIMS["one"])}))
     (tmp_path / "book" / "references.bib").write_text("@book{doe, author={Doe, J. and Poe, A.}, year={2021}}\n@book{roe, author={Roe, R.}, year={2022}}")
     (tmp_path / "book" / "benchmarks.json").write_text(json.dumps(SPEED))
-    nodes = [dict(id=i, title=i, year=y, stream="vision", chapter=i, question=f"why {i}?") for i, y in (("one", 2021), ("two", 2022))]
+    nodes = [dict(id=i, title=i, year=y, stream="vision", chapter=f"toy/{i}", question=f"why {i}?") for i, y in (("one", 2021), ("two", 2022))]
     (tmp_path / "book" / "evolution.yml").write_text(yaml.safe_dump({"nodes": nodes}))
     monkeypatch.setattr(evo_outputs.zoo, "names", lambda: ["other", *AUDITED])
     monkeypatch.setattr(evo_outputs.zoo, "audited", lambda *names: {name: AUDITED[name] for name in names})
@@ -94,9 +95,9 @@ def pairs(markup):
 
 
 def page(book, name):
-    notebook = json.loads((book / "book" / f"{name}.ipynb").read_text())
+    notebook = json.loads((book / "book" / "toy" / f"{name}.ipynb").read_text())
     names = evo_outputs.references(book / "book" / "references.bib")
-    assert evo_outputs.rewrite(notebook, f"book/{name}", names) == []
+    assert evo_outputs.rewrite(notebook, f"book/toy/{name}", names) == []
     return [output["data"]["text/html"] for cell in notebook["cells"] for output in cell.get("outputs", [])]
 
 
@@ -119,7 +120,7 @@ STAMP = (
 
 def test_under_the_card_stands_when_its_entries_were_made_from_nothing(book):
     assert f'<p class="evo-stamp">{STAMP}</p>' in page(book, "one")[0]
-    notebook = json.loads((book / "book" / "one.ipynb").read_text())
+    notebook = json.loads((book / "book" / "toy" / "one.ipynb").read_text())
     assert evo_outputs.entries(notebook["cells"], ["other", *AUDITED, "no"]) == list(AUDITED)
     assert evo_outputs.stamp({}) == ""
     assert "0 of 1 entries last made from nothing; 1 never" in evo_outputs.stamp({"x": {"date": None, "device": None, "difference": None}})
@@ -160,12 +161,12 @@ def test_the_ledger_has_every_claim_under_its_chapter_and_leads_to_its_cell(book
     sections = re.findall(r'<section id="(.*?)">(.*?)</section>', ledger)
     assert [name for name, _ in sections] == ["ledger-one", "ledger-two"]
     for (_, markup), chapter, title in zip(sections, CLAIMS, ("Toy *vit*", "Second")):
-        assert f'<h2><a href="doc:book/{chapter}">{title}</a></h2>' in markup
+        assert f'<h2><a href="doc:book/toy/{chapter}">{title}</a></h2>' in markup
         rows = markup.split('<li class="evo-row ')[1:]
         for claim, row in zip(CLAIMS[chapter], rows, strict=True):
             identity, (kind, words) = claim.data["id"], VERDICT[claim.data["id"]]
             assert row.startswith(f'{kind}">') and f'<span class="evo-verdict {kind}">{words}</span>' in row
-            assert f'<a href="doc:book/{chapter}#claim-{identity}">{claim.data["text"]}</a>' in row
+            assert f'<a href="doc:book/toy/{chapter}#claim-{identity}">{claim.data["text"]}</a>' in row
             assert pairs(row) == FACTS[identity]
     assert STAMP in sections[0][1] and "evo-stamp" not in sections[1][1]
 
@@ -192,7 +193,7 @@ def test_the_tally_and_the_squares(book):
         ("undecided", "1", "undecided here"), ("untestable", "1", "not testable here"),
     ]  # fmt: skip
     front = made(evo_pages.Chapters, book).split("</li>")
-    assert 'aria-label="Claims: 2 holds here, 1 reversed here"' in front[0] and 'href="doc:book/one"' in front[0]
+    assert 'aria-label="Claims: 2 holds here, 1 reversed here"' in front[0] and 'href="doc:book/toy/one"' in front[0]
     assert re.findall('<i class="(.*?)">', front[0]) == ["holds", "holds", "reversed"]
     assert 'aria-label="Claims: 1 undecided here, 1 not testable here"' in front[1] and "why two?" in front[1]
 
@@ -202,7 +203,7 @@ def test_the_evolution_table(book):
     head = re.findall('<th scope="col">(.*?)</th>', table)
     assert head == ["Model", "Year", "Tokens", "Encoder", "Objective", "Hidden or masked", "What changed"]
     assert re.findall("<td.*?>(.*?)</td>", table) == ["2021", "patches", "blocks", "labels", "none", "tokens are patches"]
-    assert '<a href="doc:book/one">Toy vit</a>' in table
+    assert '<a href="doc:book/toy/one">Toy vit</a>' in table
 
 
 def test_the_speed_page(book):
@@ -270,7 +271,7 @@ def test_four_hundred_claims_stay_fast_and_light(book):
     many = [claims.claim(f"c{i}", f"Claim {i}.", source="doe", reported="so", effect=Effect(i % 5, i % 7 - 6, 9, "points", 3))
             for i in range(400)]
     for name, some in (("one", many[:200]), ("two", many[200:])):
-        (book / "book" / f"{name}.ipynb").write_text(json.dumps({"cells": cells(name, *some)}))
+        (book / "book" / "toy" / f"{name}.ipynb").write_text(json.dumps({"cells": cells(name, *some)}))
     start = time.perf_counter()
     ledger = made(evo_pages.Ledger, book)
     assert time.perf_counter() - start < 5 and ledger.count("evo-row ") == 400 and len(ledger) < 1_000_000
@@ -279,7 +280,7 @@ def test_four_hundred_claims_stay_fast_and_light(book):
 def test_what_does_not_fit_together_is_reported(book, caplog):
     two = cells("Second", CLAIMS["one"][0])
     two[1]["outputs"][0]["data"][claims.CLAIM]["verdict"] = "does not hold at this scale"
-    (book / "book" / "two.ipynb").write_text(json.dumps({"cells": two}))
+    (book / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": two}))
     warned = []
     original, evo_pages.logger.warning = evo_pages.logger.warning, lambda text, *a, **k: warned.append(text % a)
     try:
@@ -288,4 +289,4 @@ def test_what_does_not_fit_together_is_reported(book, caplog):
         evo_pages.logger.warning = original
     assert [c["id"] for c in found] == ["a-holds", "a-reversed", "a-parts"]
     assert len(warned) == 2 and "a-holds is used more than once" in warned[0] and "does not hold at this scale" in warned[1]
-    assert evo_outputs.rewrite({"cells": two}, "book/two", {"doe": "Doe"}) == ["claim a-holds: 'does not hold at this scale' is no verdict of evo.verdicts"]
+    assert evo_outputs.rewrite({"cells": two}, "book/toy/two", {"doe": "Doe"}) == ["claim a-holds: 'does not hold at this scale' is no verdict of evo.verdicts"]
