@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from evo import loop, zoo
 from evo.fingerprint import whole
 
-FIRST = 2e-4  # relative; ten times that after the first step
+FIRST = 2e-4  # relative; ten times that for norms
 ROUNDED = 10  # times as far as rounding moves the first steps
 LAST = 0.01  # relative
 SEEDS = 3  # standard deviations over the other seeds
@@ -153,14 +153,14 @@ def _same_first(name, now, recorded, replay):
     wrong = zoo.ZooError(f"{name}: its first steps come out as {now}, but {recorded} are recorded")
     if len(now) != len(old):
         raise wrong
-    off = [[a is not None and abs(a - b) > FIRST * (10 if i else 1) * abs(b) + 1e-6 for a, b in zip(pair, known)]
-           for i, (pair, known) in enumerate(zip(now, old))]
+    off = [[a is not None and not math.isclose(a, b, rel_tol=FIRST * (10 if j else 1), abs_tol=1e-6)
+            for j, (a, b) in enumerate(zip(pair, known))] for pair, known in zip(now, old)]
     if not any(map(any, off)):
         return
     nudged = [replay(nudge=seed) for seed in range(3)]
     for i, (pair, known) in enumerate(zip(now, old)):
         for j, (a, b) in enumerate(zip(pair, known)):
-            if off[i][j] and abs(a - b) > ROUNDED * max(abs(other[i][j] - a) for other in nudged):
+            if off[i][j] and not abs(a - b) <= ROUNDED * max(abs(other[i][j] - a) for other in nudged):  # NaN, too
                 raise wrong
 
 
@@ -215,9 +215,9 @@ def _compare_rows(name, now, recorded, clocks, rows):
             used = abs(math.log(max(new, 1e-9) / max(old, 1e-9))) / math.log(CLOCK)
         else:
             used = tolerance.used(new, old)
-            if used > 1 and tolerance is ANEW:
+            if not used <= 1 and tolerance is ANEW:
                 used = abs(new - old) / (abs(new - old) / used + SEEDS * _spread(recorded, rows, metric))
-        if used > 1:
+        if not used <= 1:  # NaN, too
             raise zoo.ZooError(f"{name}: {metric} comes out as {new}, but {old} is recorded")
         worst = max(worst, used)
     return worst

@@ -135,9 +135,10 @@ def test_first_steps_may_differ_as_far_as_rounding_moves_them_and_no_further(mon
     tamper("sweep", "rows", [{**row, "first": elsewhere}])
     sweep()
     (loss, norm), *rest = row["first"]
-    tamper("sweep", "rows", [{**row, "first": [[loss * 1.01, norm], *rest]}])
-    with pytest.raises(zoo.ZooError, match="first steps"):
-        sweep()
+    for forged in (loss * 1.01, float("nan"), float("inf")):
+        tamper("sweep", "rows", [{**row, "first": [[forged, norm], *rest]}])
+        with pytest.raises(zoo.ZooError, match="first steps"):
+            sweep()
 
 
 def test_a_metric_is_not_exempt_by_its_name(monkeypatch):

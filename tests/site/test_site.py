@@ -35,13 +35,13 @@ def links(name, kind):
     return [str(((SITE / f"{name}.html").parent / href).resolve().relative_to(SITE)).removesuffix(".html") if href else name for href in hrefs]
 
 
-def test_next_leads_through_the_whole_book_and_previous_back():
+def test_next_leads_through_the_whole_book_and_previous_back(address):
     for before, after in zip(PAGES, PAGES[1:]):
         assert links(before, "next") == [after] and links(after, "previous") == [before]
     assert links(PAGES[-1], "next") == links(PAGES[0], "previous") == []
 
 
-def test_the_sidebar_of_every_page_leads_to_every_page():
+def test_the_sidebar_of_every_page_leads_to_every_page(address):
     for name in PAGES:
         assert set(PAGES) <= set(links(name, "sidebar")), name
 
