@@ -13,7 +13,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from evo import plots, probes, tokenizers, words  # noqa: E402
-from evo.data import images, pairs, sources, text  # noqa: E402
+from evo.data import captions, images, pairs, photos, scenes, sources, tasks, text  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
 from evo.train import Batches  # noqa: E402
@@ -32,6 +32,11 @@ NOT_IDS = [None, NAN, "12", 1, [-1], [10**9], [1.5], [None], ["1"], [NAN], torch
 NOT_WHOLE = [None, NAN, "3", 1.5, [1]]
 NOT_K = [*NOT_WHOLE, 0, -1, True]
 NOT_NUMBERS = [None, "x", ["a"], [[1, 2], [3]], NAN, [], np.array(["a"]), {"a": 1}, [[NAN] * 3] * 12]
+
+
+SCENE = scenes.scenes(1)
+NOT_SCENES = [None, NAN, 3, "scenes", [], [SCENE], SCENE.images]
+NOT_LANGUAGE = [None, NAN, 3, "", "xx", "English", ["en"]]
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +172,45 @@ TABLE = {
     "split_by": (lambda t, x: pairs.split_by(x), ["abc", [None], [3], []]),
     "resize": (lambda t, x: pairs.resize(x, 1),
                [None, "x", torch.zeros(4, 2, 2).byte(), torch.zeros(1, 3, 2, 2).byte(), torch.zeros(1, 4, 2, 2)]),
+    "name": (lambda t, x: photos.name(x, "en"), [None, NAN, 3, b"A crow.", ["A crow."]]),
+    "name language": (lambda t, x: photos.name("A crow.", x), NOT_LANGUAGE),
+    "trim": (lambda t, x: photos.trim(x), [np.zeros((2, 2, 4), np.uint8)]),
+    "scenes": (lambda t, x: scenes.scenes(x), [*NOT_K, 2**40]),
+    "scenes split": (lambda t, x: scenes.scenes(1, x), [None, NAN, 3, "", "dev", ["train"]]),
+    "scenes size": (lambda t, x: scenes.scenes(1, size=x), [None, NAN, "64", 32, 0, True, [64]]),
+    "scenes seed": (lambda t, x: scenes.scenes(1, seed=x), [*NOT_WHOLE, -1, True]),
+    "scenes first": (lambda t, x: scenes.scenes(1, first=x), [*NOT_WHOLE, -1, True]),
+    "choose": (lambda t, x: scenes.choose(x, [0]), NOT_SCENES),
+    "choose rows": (lambda t, x: scenes.choose(SCENE, x), [None, NAN, "0", 0, [], [1], [-1], [0.5], [[0]], ["a"], [None]]),
+    "captions": (lambda t, x: captions.captions(x), NOT_SCENES),
+    "captions language": (lambda t, x: captions.captions(SCENE, x), NOT_LANGUAGE),
+    "captions words": (lambda t, x: captions.captions(SCENE, words=x), [None, 3, "", "colours", ["kinds"]]),
+    "captions seed": (lambda t, x: captions.captions(SCENE, seed=x), [*NOT_WHOLE, -1, True]),
+    "matching": (lambda t, x: tasks.matching(x), [*NOT_SCENES, SCENE]),
+    "matching language": (lambda t, x: tasks.matching(SCENE, x), NOT_LANGUAGE),
+    "questions": (lambda t, x: tasks.questions(x), [*NOT_SCENES, SCENE]),
+    "questions kinds": (lambda t, x: tasks.questions(SCENE, x), [None, NAN, 3, "exists", [], ["why"], [None], [["exists"]]]),
+    "questions most": (lambda t, x: tasks.questions(SCENE, most=x), NOT_K[1:]),
+    "questions seed": (lambda t, x: tasks.questions(SCENE, seed=x), [*NOT_WHOLE, -1, True]),
+    "answer_ids": (lambda t, x: tasks.answer_ids(x), [None, NAN, 3, "yes", ["purple"], [None], [3], [["yes"]]]),
+    "entailment": (lambda t, x: tasks.entailment(x), [*NOT_SCENES, SCENE]),
+    "entailment most": (lambda t, x: tasks.entailment(SCENE, most=x), NOT_K[1:]),
+    "cover": (lambda t, x: tasks.cover(x, torch.tensor([0])), [None, NAN, "x", [1], X, SCENE.images.float(), SCENE.images[0]]),
+    "cover halves": (lambda t, x: tasks.cover(SCENE.images, x), [None, NAN, 0, [0], torch.tensor([4]), torch.tensor([-1]), X]),
+    "two_images": (lambda t, x: tasks.two_images(x), [*NOT_SCENES, SCENE]),
+    "two_images most": (lambda t, x: tasks.two_images(SCENE, most=x), NOT_K[1:]),
+    "choices": (lambda t, x: tasks.choices(x), [*NOT_SCENES, SCENE]),
+    "choices most": (lambda t, x: tasks.choices(SCENE, most=x), NOT_K[1:]),
+    "referring": (lambda t, x: tasks.referring(x), NOT_SCENES),
+    "referring most": (lambda t, x: tasks.referring(SCENE, most=x), NOT_K[1:]),
+    "regions": (lambda t, x: tasks.regions(x), NOT_SCENES),
+    "regions seed": (lambda t, x: tasks.regions(SCENE, x), [*NOT_WHOLE, -1, True]),
+    "images_of": (lambda t, x: tasks.images_of(x, None), [*NOT_SCENES, SCENE]),
+    "images_of task": (lambda t, x: tasks.images_of(SCENE, x), [None, "a", ["a"], tasks.Matching(torch.tensor([1]), ["a"], torch.ones(1))]),
+    "overlap": (lambda t, x: tasks.overlap(x, [[0, 0, 4, 4]], 8),
+                [None, NAN, "ab", [], [0, 0, 4, 4], [[0, 0, 4]], [[0, 0, 9, 4]], [[-1, 0, 4, 4]], [[4, 0, 4, 4]], [[NAN] * 4],
+                 [[0, 0, 4, 4]] * 2]),
+    "overlap size": (lambda t, x: tasks.overlap([[0, 0, 4, 4]], [[0, 0, 4, 4]], x), [None, NAN, "8", 0, -1, [8]]),
     "sources.get": (lambda t, x: sources.get(x), [None, NAN, 3, "", "mnist", ["wordnet"]]),
     "sources.load": (lambda t, x: sources.load(x), [None, NAN, 3, "", "mnist"]),
     "sources.find": (lambda t, x: sources.find(x), [None, NAN, 3, "", "mnist", ["wordnet"], "Wordnet"]),
@@ -187,8 +231,10 @@ def test_what_cannot_be_used_gives_one_clear_sentence(tools, name, i):
     assert "/evo/" in str(origin) and "site-packages" not in str(origin), f"{name}({inputs[i]!r}): raw error of {origin}: {error!r}"
 
 
-MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text)
-CALLED = {"sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize", "text": "tokenize split"}  # the others build
+MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks)
+CALLED = {"sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize", "text": "tokenize split",
+          "photos": "name trim", "scenes": "scenes choose", "captions": "captions",
+          "tasks": "matching questions answer_ids entailment cover two_images choices referring regions images_of overlap"}  # others build
 NOTHING = {"plots.use_style", "words.analogy_questions", "images.fashion_mnist", "text.wordnet"}  # without an argument
 ELSEWHERE = {"probes.is_whole", "probes.Classifier"}
 

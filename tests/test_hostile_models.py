@@ -17,6 +17,9 @@ from evo.models.clip import CLIP
 from evo.models.elmo import FILL, ELMo, ScalarMix, reverse, spell
 from evo.models.gpt import GPT, generate, step
 from evo.models.mae import MAE, MAEWithMaskTokens
+from evo.models.nnlm import Softmax
+from evo.models.rnn import GRU, LSTM, Both, Deep
+from evo.models.rnnlm import RNNLM
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer, translate
 from evo.models.vit import ViT, at_resolution, interpolate_positions, sine_cosine
@@ -71,6 +74,7 @@ READS_IDS = {
     "next_token": lambda ids: objectives.next_token(torch.rand(2, 4, V), ids),
     "previous_token": lambda ids: objectives.previous_token(torch.rand(2, 4, V), ids),
     "masked_cross_entropy": lambda ids: objectives.masked_cross_entropy(torch.rand(2, 4, V), ids, FLAGS),
+    "RNNLM": lambda ids: RNNLM(V, LSTM(8, 8), output=Softmax)(ids),
     "ELMo": lambda ids: elmo()(ids[..., None].expand(2, 4, 8)),
 }
 CBOW_READS = {"CBOW": lambda ids: CBOW(V, 8)(ids, IDS)}  # -1 says that there is no neighbour
@@ -100,6 +104,10 @@ READS_FLAGS = {
     "MAE": (lambda m: mae()(IMAGES, m), "masked"),
     "BEiT": (lambda m: BEiT(**SMALL, outputs=5)(IMAGES, m), "masked"),
     "MAEWithMaskTokens": (lambda m: mae(MAEWithMaskTokens)(IMAGES, m), "masked"),
+    "LSTM": (lambda m: LSTM(16, 4)(X, m), "valid"),
+    "Deep, both ways": (lambda m: Deep(Both(GRU, 16, 4))(X, m), "valid"),
+    "RNNLM.features": (lambda m: RNNLM(V, LSTM(8, 8), output=Softmax).features(IDS, m), "valid"),
+    "RNNLM.log_prob": (lambda m: RNNLM(V, LSTM(8, 8), output=Softmax).log_prob(IDS, m), "valid"),
     "elmo.reverse": (lambda m: reverse(X, m), "valid"),
     "generate": (lambda m: generate(GPT(V, 8, **TINY), IDS, 1, valid=m), "valid"),
     "step": (lambda m: step(GPT(V, 8, **TINY), IDS, valid=m), "valid"),

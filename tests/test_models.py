@@ -26,6 +26,8 @@ from evo.models.moco import MoCo
 from evo.models.nin import NiN
 from evo.models.nnlm import NNLM, Drawers
 from evo.models.resnet import Bottleneck, Plain, ResNet
+from evo.models.rnn import GRU, LSTM, RNN, Both, Deep, GRUAfter
+from evo.models.rnnlm import RNNLM
 from evo.models.simclr import SimCLR
 from evo.models.swin import Swin, swin_base, swin_small, swin_tiny
 from evo.models.textcnn import TextCNN
@@ -94,6 +96,10 @@ def characters(n=3):
     return spell([["the", "cat"], ["sat", "down"], ["again"]][:n], length=8)[:, :4]
 
 
+def vectors(n=3):
+    return torch.randn(n, 6, 8, generator=torch.Generator().manual_seed(4))
+
+
 def valid(n=3):
     return (torch.arange(6) < torch.tensor([[6], [4], [2]]))[:n]
 
@@ -143,6 +149,9 @@ MODELS = {
     "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4, dropout=0), lambda n: (tokens(n), valid(n)), (4,)),
     "nnlm": (lambda: NNLM(50, 6, 8, 12), lambda n: (tokens(n),), (50,)),
     "nnlm with drawers": (lambda: NNLM(50, 6, 8, 12, True, 0, lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (50,)),
+    "rnns in layers": (lambda: Deep(RNN(8, 5), GRU(5, 6), GRUAfter(6, 4), LSTM(4, 7)), lambda n: (vectors(n), valid(n)), (6, 7)),
+    "rnns from both sides": (lambda: Both(LSTM, 8, 5), lambda n: (vectors(n), valid(n)), (6, 10)),
+    "rnnlm": (lambda: RNNLM(50, GRU(8, 12), output=lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (6, 50)),
     "skip-gram": (lambda: SkipGram(50, 8), lambda n: (tokens(n)[:, 0], tokens(n)), (6,)),
     "cbow": (lambda: CBOW(50, 8), lambda n: (tokens(n).masked_fill(~valid(n), -1), tokens(n)), (6,)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
@@ -167,6 +176,8 @@ NO_MODEL = {"weights": "published weights under our names", "convnet": "what con
 OTHERWISE = {
     "word2vec": "a table of vectors, one a word: `hidden` looks them up, and nothing stands above them",
     "nnlm": "its output is asked for one word or for all (`log_prob`, `forward`), so that only the drawer needed is opened",
+    "rnn": "layers, from vectors to states; what guesses stands above them, in rnnlm or in a chapter",
+    "rnnlm": "as nnlm",
     "dvae": "its features are codes, by `encode`; it is thrown away but for these",
     "clip": "two towers, each with features and dim of its own; encode_image and encode_text lead into one space",
     "elmo": "its features are two directions side by side, 2 * dim numbers, of which `head` reads each by itself",

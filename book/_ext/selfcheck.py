@@ -20,6 +20,7 @@ SENTINELS = {  # what a reader must find on a page that is made from data
     "book/ledger": ("evo.js", "evo-ledger", "evo-forest", "evo-stamp", "holds here", "reversed here", "undecided here", "not testable"),
     "book/speed": ("evo-table",),
     "book/data": ("evo-figure", "colab.research.google.com/github", "citation"),
+    "book/scenes": ("evo-figure", "colab.research.google.com/github", "citation"),
     "book/how-to": ("Colab", "EVO_BUDGET", "undecided here", "restamp"),
 }
 CHAPTER = ("evo-card", "evo-claim", "evo-verdict", "colab.research.google.com/github", "citation")

@@ -115,7 +115,24 @@ BACKGROUNDS = Dataset(
     megabytes=250,
 )
 
-# Made here from the two above: nothing to fetch.
+# tuxpaint's stamps, those that are photographs. The second hash is of Debian 13's package (2025.03.31-1): the same pictures
+# and captions, but for Chinese, Norwegian, Albanian, Bulgarian, Georgian and Ukrainian ones that were mended.
+PHOTOS = Dataset(
+    name="photos",
+    about="tuxpaint: 313 photographs of things, cut out, with captions in 78 languages",
+    module="evo.data.photos",
+    urls={},
+    packages={
+        "t/tuxpaint-stamps/tuxpaint-stamps-default_2022.06.04-1_all.deb": "sha256:6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",  # noqa: E501
+    },
+    hashes=(
+        "64ed96cd94a43278e44e0281477bcdd94587bfda73a5560cc52134074c3e0e63",
+        "35b6886ce04970be55bd4f1634a3844a7a1fd44e1f6634619d983cef9d4bc5f9",
+    ),
+    megabytes=500,
+)
+
+# Made here from Fashion-MNIST and GCompris' photographs: nothing to fetch.
 WILD = Dataset(
     name="wild",
     about="Fashion-MNIST's garments on photographs: 40,000 + 5,000 + 10,000 pictures, 32x32",
@@ -137,7 +154,18 @@ WILD64 = Dataset(
     made_of=("fashion_mnist", "backgrounds"),
 )
 
-DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, WILD, WILD64)}
+SCENES = Dataset(
+    name="scenes",
+    about="cut-outs on photographs: 10,000 + 2,000 + 2,000 scenes and 2,000 of new combinations, 64x64",
+    module="evo.data.scenes",
+    urls={},
+    packages={},
+    hashes=("c46d52182081458ef7feef6428b09acb2b8f2a1616817ec8d7a8a4580127741e",),
+    megabytes=800,
+    made_of=("photos", "backgrounds"),
+)
+
+DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, WILD, WILD64, SCENES)}
 
 
 # --- what a reader calls ----------------------------------------------------------------------

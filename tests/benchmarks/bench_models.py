@@ -1,11 +1,11 @@
-"""One training step of ResNet, ViT, Swin, MAE, GPT and BERT against torchvision, timm and transformers: same sizes, same data, one process.
+"""One training step of ResNet, ViT, Swin, MAE, BEiT, GPT, BERT and recurrent layers against torchvision, timm, transformers and torch.nn.
 
     python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41]
-        [--only resnet vit swin swin_timm mae gpt gpt_fused bert bert_hidden]
+        [--only resnet vit swin swin_timm mae beit gpt gpt_fused bert bert_hidden lstm gru]
 
-A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take turns, first one and then the
-other first, and the ratio is the median over these pairs, because machines change their speed from one minute to the
-next; below 1 means that evo is faster. Time is processor time, which
+Same sizes, same data, one process. A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take
+turns, first one and then the other first, and the ratio is the median over these pairs, because machines change their
+speed from one minute to the next; below 1 means that evo is faster. Time is processor time, which
 with one thread is the wall-clock time of an idle machine and does not mind other programs. Peak memory is what tensors
 hold at most during a step (parameters, gradients, optimizer, activations, scratch space of kernels), counted from
 the allocator's own events: it is the same in every run and knows nothing of what the libraries import.
@@ -21,11 +21,14 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
-from evo.masking import bert_mask, random_mask
+from evo.masking import bert_mask, blockwise_mask, random_mask
+from evo.models.beit import BEiT
 from evo.models.bert import BERT
 from evo.models.gpt import GPT
 from evo.models.mae import MAE
 from evo.models.resnet import resnet18
+from evo.models.rnn import LSTM, GRUAfter
+from evo.models.rnnlm import RNNLM
 from evo.models.swin import Swin
 from evo.models.vit import ViT, sine_cosine
 from evo.objectives import masked_cross_entropy, masked_regression, next_token
@@ -90,6 +93,22 @@ def mae():
     return [(ours, our_loss), (theirs, lambda: theirs(images).loss)]
 
 
+def beit():
+    """transformers' BeitForMaskedImageModeling, rectangles hidden, codes given."""
+    import transformers
+    images, codes = torch.randn(32, 3, 64, 64), torch.randint(512, (32, 64))
+    masked = blockwise_mask(32, 8, 8, 26, 5)  # drawn once, and given to both
+    ours = BEiT(image_size=64, patch_size=8, channels=3, outputs=512, **SIZE)
+    theirs = transformers.BeitForMaskedImageModeling(transformers.BeitConfig(
+        **HF_SIZE, image_size=64, patch_size=8, vocab_size=512, use_mask_token=True, use_mean_pooling=True,
+        use_shared_relative_position_bias=True, hidden_dropout_prob=0, attention_probs_dropout_prob=0, drop_path_rate=0))
+
+    def our_loss():
+        return masked_cross_entropy(ours(images, masked), codes, masked)
+
+    return [(ours, our_loss), (theirs, lambda: theirs(images, bool_masked_pos=masked, labels=codes[masked]).loss)]
+
+
 def gpt(activation="gelu_new"):
     """transformers' GPT2LMHeadModel, no dropout."""
     import transformers
@@ -133,8 +152,32 @@ def bert_hidden():
     return bert(everywhere=False)
 
 
-BENCHMARKS = {"resnet": resnet, "vit": vit, "swin": swin, "swin_timm": swin_timm, "mae": mae, "gpt": gpt, "gpt_fused": gpt_fused,
-              "bert": bert, "bert_hidden": bert_hidden}
+class TorchLayer(torch.nn.Module):
+    """A layer of torch.nn where evo's has its own."""
+
+    def __init__(self, kind, dim, hidden):
+        super().__init__()
+        self.dim, self.hidden, self.layer = dim, hidden, kind(dim, hidden, batch_first=True)
+
+    def forward(self, x, valid=None):
+        return self.layer(x)[0]
+
+
+def lstm(ours=LSTM, theirs=torch.nn.LSTM):
+    """torch.nn.LSTM, a language model's layer, in C++; ours is a loop in Python."""
+    tokens, valid = torch.randint(4096, (64, 16)), torch.ones(64, 16, dtype=torch.bool)
+    sides = RNNLM(4096, ours(64, 192)), RNNLM(4096, TorchLayer(theirs, 64, 192))
+    return [(model, lambda model=model: -model.log_prob(tokens, valid).mean()) for model in sides]
+
+
+def gru():
+    """torch.nn.GRU, a language model's layer, in C++; ours is a loop in Python."""
+    return lstm(GRUAfter, torch.nn.GRU)
+
+
+BENCHMARKS = {"resnet": resnet, "vit": vit, "swin": swin, "swin_timm": swin_timm, "mae": mae, "beit": beit, "gpt": gpt,
+              "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden, "lstm": lstm, "gru": gru}
+MORE = {"beit": SIZE["depth"] * SIZE["dim"]}  # parameters of ours alone: biases of keys, which softmax does not notice
 
 
 def make_step(model, loss):
@@ -181,7 +224,7 @@ def measure(name, rounds):
     torch.manual_seed(0)
     sides = BENCHMARKS[name]()
     counts = [sum(p.numel() for p in model.parameters()) for model, _ in sides]
-    assert counts[0] == counts[1], f"{name}: {counts} parameters, this is not the same model"
+    assert counts[0] - MORE.get(name, 0) == counts[1], f"{name}: {counts} parameters, this is not the same model"
     steps = [make_step(*side) for side in sides]
     memory = [peak_bytes(step) for step in steps]
     seconds = paired_seconds(steps, rounds)
