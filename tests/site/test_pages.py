@@ -161,6 +161,8 @@ def test_a_page_is_accessible(browser, address, name):
         page.evaluate(ONE_OF_A_KIND, "pre *, .katex *")
         wrong = barred(page, {"rules": {"color-contrast": {"enabled": False}}})
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        moving = page.evaluate("document.getAnimations().map(one => one.animationName || one.transitionProperty)")
+        assert moving == [], "this reader asked for no motion"
         page.evaluate(ONE_OF_A_KIND, "body *")
         for theme in THEMES:
             switch(page, theme)
