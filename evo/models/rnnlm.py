@@ -11,8 +11,8 @@ from evo.models.nnlm import Drawers
 class RNNLM(nn.Module):
     """A word's vector, layers, and the next word (Mikolov et al. 2010).
 
-    layers: reads (B, N, D), as any class of `evo.models.rnn`. dropout: of the vectors and
-    of the states that guess (Zaremba et al. 2014, sec. 3.1).
+    layers: reads (B, N, D), as any class of `evo.models.rnn`. dropout: of the
+    vectors and of the states that guess (Zaremba et al. 2014, sec. 3.1).
     """
 
     def __init__(self, vocab_size, layers, dropout=0.0, output=Drawers):
