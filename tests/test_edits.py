@@ -1,12 +1,10 @@
 """What happens to a reader who changes a line: the edits that a chapter's text invites, made and run.
 
 tests/edits/CHAPTER.yml lists three for every chapter. Each is run from the chapter's top to the cell that shows its
-consequence, with a small time budget. `make test` runs DRAWN of them, each of another chapter, drawn by the commit;
-EVO_EDITS=all runs all.
+consequence, with a small time budget. `make test` runs one a chapter, drawn by the commit; EVO_EDITS=all runs all.
 """
 
 import os
-import random
 import re
 import subprocess
 import sys
@@ -22,7 +20,6 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import execute  # noqa: E402
 
 BUDGET = 8  # seconds a fit or study
-DRAWN = 10  # edits a commit: about half a minute each, however long the book grows
 CHAPTERS = execute.chapters()
 FILES = {path.stem: path for path in sorted((ROOT / "tests" / "edits").glob("*.yml"))}
 SAID = re.compile(r"time budget|% of [\d,]+ steps|[\d,]+ (?:of [\d,]+ )?steps")  # what was trained, and for how long
@@ -39,13 +36,12 @@ def turn():
 
 
 def drawn():
-    """[(chapter, number)]: edits of DRAWN chapters, others with every commit; all of all with EVO_EDITS=all."""
+    """[(chapter, number)]: one of each chapter's edits, another with every commit; all of them with EVO_EDITS=all."""
     every = [(name, i) for name in FILES for i in range(len(edits(name)))]
     if os.environ.get("EVO_EDITS") == "all":
         return every
-    dice = random.Random(turn())
-    chosen = sorted(dice.sample(list(FILES), min(DRAWN, len(FILES))))
-    return [(name, dice.randrange(len(edits(name)))) for name in chosen]
+    start = turn()
+    return [(name, (start + place) % len(edits(name))) for place, name in enumerate(FILES)]
 
 
 def code(notebook):

@@ -7,7 +7,7 @@ items of one call into two parts could tell the answers of the second from what 
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import torch
@@ -232,36 +232,31 @@ RELATED = {  # its words, and its opposite
 
 def ask_position(facts, form):
     pool = {}
-    for i, one in enumerate(KINDS):
-        for j, two in enumerate(KINDS):
-            for what, (words, opposite) in RELATED.items() if i != j else ():
-                pool[f"Is the {one} {words} the {two}?"] = {
-                    "yes": np.flatnonzero(facts.of_two(what, i, j)), "no": np.flatnonzero(facts.of_two(opposite, i, j))
-                }  # fmt: skip
+    for (i, one), (j, two) in permutations(enumerate(KINDS), 2):
+        for what, (words, opposite) in RELATED.items():
+            pool[f"Is the {one} {words} the {two}?"] = {
+                "yes": np.flatnonzero(facts.of_two(what, i, j)), "no": np.flatnonzero(facts.of_two(opposite, i, j))
+            }  # fmt: skip
     return pool
 
 
 def ask_larger(facts, form):
     pool = {}
-    for i, one in enumerate(KINDS):
-        for j, two in enumerate(KINDS):
-            if i != j:
-                mine = form % 2 == (i < j)  # in one scene this order, in the other that
-                pool[f"Which is larger, the {one} or the {two}?"] = {
-                    one: np.flatnonzero(mine & facts.of_two("larger", i, j)), two: np.flatnonzero(mine & facts.of_two("larger", j, i))
-                }  # fmt: skip
+    for (i, one), (j, two) in permutations(enumerate(KINDS), 2):
+        mine = form % 2 == (i < j)  # in one scene this order, in the other that
+        pool[f"Which is larger, the {one} or the {two}?"] = {
+            one: np.flatnonzero(mine & facts.of_two("larger", i, j)), two: np.flatnonzero(mine & facts.of_two("larger", j, i))
+        }  # fmt: skip
     return pool
 
 
 def ask_compare(facts, form):
     pool = {}
-    for i, many in enumerate(PLURALS):
-        for j, others in enumerate(PLURALS):
-            if i != j:
-                one, two = facts.count[:, i], facts.count[:, j]
-                there = one + two > 0
-                pool[f"Are there more {many} than {others}?"] = split_rows(one > two, there)
-                pool[f"Are there as many {many} as {others}?"] = split_rows(one == two, there)
+    for (i, many), (j, others) in permutations(enumerate(PLURALS), 2):
+        one, two = facts.count[:, i], facts.count[:, j]
+        there = one + two > 0
+        pool[f"Are there more {many} than {others}?"] = split_rows(one > two, there)
+        pool[f"Are there as many {many} as {others}?"] = split_rows(one == two, there)
     return pool
 
 
