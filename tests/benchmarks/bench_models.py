@@ -94,7 +94,7 @@ def mae():
 
 
 def beit():
-    """transformers' BeitForMaskedImageModeling, rectangles hidden, codes given."""
+    """transformers' BeitForMaskedImageModeling, rectangles hidden, codes given; both guess only where a patch is hidden."""
     import transformers
     images, codes = torch.randn(32, 3, 64, 64), torch.randint(512, (32, 64))
     masked = blockwise_mask(32, 8, 8, 26, 5)  # drawn once, and given to both
@@ -104,7 +104,8 @@ def beit():
         use_shared_relative_position_bias=True, hidden_dropout_prob=0, attention_probs_dropout_prob=0, drop_path_rate=0))
 
     def our_loss():
-        return masked_cross_entropy(ours(images, masked), codes, masked)
+        patches = ours.encode(ours.hide(ours.embed(images), masked))[:, 1:]
+        return F.cross_entropy(ours.head(patches[masked]), codes[masked])
 
     return [(ours, our_loss), (theirs, lambda: theirs(images, bool_masked_pos=masked, labels=codes[masked]).loss)]
 
