@@ -12,8 +12,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from evo import plots, probes, tokenizers, words  # noqa: E402
-from evo.data import captions, images, pairs, photos, scenes, sources, tasks, text  # noqa: E402
+from evo import align, decode, plots, probes, tokenizers, words  # noqa: E402
+from evo.data import bible, captions, images, pairs, photos, scenes, sources, tasks, text  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
 from evo.train import Batches  # noqa: E402
@@ -36,6 +36,7 @@ NOT_NUMBERS = [None, "x", ["a"], [[1, 2], [3]], NAN, [], np.array(["a"]), {"a": 
 
 SCENE = scenes.scenes(1)
 NOT_SCENES = [None, NAN, 3, "scenes", [], [SCENE], SCENE.images]
+NOT_WORD_LISTS = [None, NAN, "ab", 3, [], ["ab"], [3], [[3]], [["a"], ["b"]]]
 NOT_LANGUAGE = [None, NAN, 3, "", "xx", "English", ["en"]]
 
 
@@ -211,6 +212,22 @@ TABLE = {
                 [None, NAN, "ab", [], [0, 0, 4, 4], [[0, 0, 4]], [[0, 0, 9, 4]], [[-1, 0, 4, 4]], [[4, 0, 4, 4]], [[NAN] * 4],
                  [[0, 0, 4, 4]] * 2]),
     "overlap size": (lambda t, x: tasks.overlap([[0, 0, 4, 4]], [[0, 0, 4, 4]], x), [None, NAN, "8", 0, -1, [8]]),
+    # ------------------------------------------------------------ translation
+    "clauses": (lambda t, x: bible.clauses(x), [None, NAN, "12", 0, -1, 1.5, True]),
+    "IBM1": (lambda t, x: align.IBM1(x, [["a"]]), NOT_WORD_LISTS),
+    "IBM1 target": (lambda t, x: align.IBM1([["a"]], x), NOT_WORD_LISTS),
+    "IBM1 rounds": (lambda t, x: align.IBM1([["a"]], [["b"]], x), [None, NAN, "5", 0, -1, 1.5, True]),
+    "IBM1.table": (lambda t, x: align.IBM1([["a"]], [["b"]]).table(x, ["b"]), [None, NAN, "a", 3, [], [3], [["a"]]]),
+    "bleu": (lambda t, x: decode.bleu(x, [["a"]]), NOT_WORD_LISTS),
+    "bleu references": (lambda t, x: decode.bleu([["a"]], x), NOT_WORD_LISTS),
+    "bleu longest": (lambda t, x: decode.bleu([["a"]], [["a"]], x), [None, NAN, "4", 0, -1, 1.5, True]),
+    "ngrams": (lambda t, x: decode.ngrams(x, 2), [None, NAN, "ab", 3, [3], [["a"]]]),
+    "ngrams n": (lambda t, x: decode.ngrams(["a"], x), [None, NAN, "4", 0, -1, 1.5, True]),
+    "beam": (lambda t, x: decode.beam(None, x, 1, 2, 3),
+             [None, NAN, "a", [[1]], torch.ones(2), torch.ones(2).long(), torch.ones(1, 0).long()]),
+    "beam steps": (lambda t, x: decode.beam(None, torch.ones(1, 1).long(), 1, 2, x), [None, NAN, "4", 0, -1, 1.5, True]),
+    "beam width": (lambda t, x: decode.beam(None, torch.ones(1, 1).long(), 1, 2, 3, x), [None, NAN, "4", 0, -1, 1.5, True]),
+    "beam powers": (lambda t, x: decode.beam(None, torch.ones(1, 1).long(), 1, 2, 3, powers=x), [None, NAN, 1, (), ("a",), [None]]),
     "sources.get": (lambda t, x: sources.get(x), [None, NAN, 3, "", "mnist", ["wordnet"]]),
     "sources.load": (lambda t, x: sources.load(x), [None, NAN, 3, "", "mnist"]),
     "sources.find": (lambda t, x: sources.find(x), [None, NAN, 3, "", "mnist", ["wordnet"], "Wordnet"]),
@@ -231,12 +248,12 @@ def test_what_cannot_be_used_gives_one_clear_sentence(tools, name, i):
     assert "/evo/" in str(origin) and "site-packages" not in str(origin), f"{name}({inputs[i]!r}): raw error of {origin}: {error!r}"
 
 
-MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks)
-CALLED = {"sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize", "text": "tokenize split",
+MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, align, decode)
+CALLED = {"bible": "clauses", "sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize", "text": "tokenize split",
           "photos": "name trim", "scenes": "scenes choose", "captions": "captions",
           "tasks": "matching questions answer_ids entailment cover two_images choices referring regions images_of overlap"}  # others build
 NOTHING = {"plots.use_style", "words.analogy_questions", "images.fashion_mnist", "text.wordnet"}  # without an argument
-ELSEWHERE = {"probes.is_whole", "probes.Classifier"}
+ELSEWHERE = {"probes.is_whole", "probes.Classifier", "decode.Prefixes"}
 
 
 def test_the_table_is_complete():

@@ -9,6 +9,7 @@ from torch import nn
 from evo import objectives
 from evo.blocks import Attention, Encoder, PatchEmbedding, attend, causal_mask, patchify
 from evo.data.images import unpatchify
+from evo.decode import beam
 from evo.masking import bert_mask, random_mask, visible
 from evo.models import vit, weights
 from evo.models.beit import BEiT
@@ -20,8 +21,11 @@ from evo.models.mae import MAE, MAEWithMaskTokens
 from evo.models.nnlm import Softmax
 from evo.models.rnn import GRU, LSTM, Both, Deep
 from evo.models.rnnlm import RNNLM
+from evo.models.rnnsearch import RNNSearch
+from evo.models.seq2seq import Seq2Seq
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer, translate
+from evo.models.vilt import ViLT
 from evo.models.vit import ViT, at_resolution, interpolate_positions, sine_cosine
 from evo.models.word2vec import CBOW, Corpus, HuffmanTree, NegativeSampling, SkipGram, huffman, neighbours, yes_or_no
 from evo.tokenizers import Vocab
@@ -65,6 +69,11 @@ READS_IDS = {
     "Transformer, target": lambda ids: Transformer(V, **TINY)(IDS, ids),
     "translate": lambda ids: translate(Transformer(V, **TINY), ids, 1, 2, 3),
     "CLIP": lambda ids: clip().encode_text(torch.cat([ids, torch.full_like(ids[:, :1], 7)], 1)),
+    "Seq2Seq, source": lambda ids: Seq2Seq(V, 8, 6)(ids, IDS),
+    "Seq2Seq, target": lambda ids: Seq2Seq(V, 8, 6)(IDS, ids),
+    "RNNSearch, source": lambda ids: RNNSearch(V, 8, 6)(ids, IDS),
+    "beam": lambda ids: beam(RNNSearch(V, 8, 6), ids, 1, 2, 3),
+    "ViLT": lambda ids: ViLT(V, 8, **SMALL)(ids, IMAGES),
     "TextCNN": lambda ids: text_cnn()(ids, FLAGS),
     "SkipGram": lambda ids: SkipGram(V, 8)(ids[:, 0], IDS),
     "SkipGram, rows": lambda ids: SkipGram(V, 8)(IDS[:, 0], ids),
@@ -85,7 +94,7 @@ CBOW_READS = {"CBOW": lambda ids: CBOW(V, 8)(ids, IDS)}  # -1 says that there is
     (torch.full_like(IDS, FILL + 1), f"id {FILL + 1}.*there are"), (IDS - 100, r"id -\d+"), (IDS.float(), r"float32.*\.long\(\)"),
     (FLAGS, r"bool.*\.long\(\)"), (IDS.to(torch.int16), r"int16.*\.long\(\)")], ids=["too large", "negative", "float", "bool", "int16"])
 def test_ids(door, wrong, said):
-    with pytest.raises(ValueError, match=r"(?s)(tokens|prompt|segments|inputs|rows|targets|characters).*" + said):
+    with pytest.raises(ValueError, match=r"(?s)(tokens|prompt|segments|inputs|rows|targets|characters|source).*" + said):
         (READS_IDS | CBOW_READS)[door](wrong)
 
 
@@ -100,6 +109,10 @@ READS_FLAGS = {
     "Transformer": (lambda m: Transformer(V, **TINY)(IDS, IDS, m), "valid"),
     "translate": (lambda m: translate(Transformer(V, **TINY), IDS, 1, 2, 3, m), "valid"),
     "Transformer.decode": (lambda m: Transformer(V, **TINY).decode(IDS, X, m), "valid"),
+    "Seq2Seq": (lambda m: Seq2Seq(V, 8, 6)(IDS, IDS, m), "valid"),
+    "RNNSearch.decode": (lambda m: RNNSearch(V, 8, 16).decode(IDS, X, m), "valid"),
+    "beam, valid": (lambda m: beam(RNNSearch(V, 8, 6), IDS, 1, 2, 3, valid=m), "valid"),
+    "ViLT": (lambda m: ViLT(V, 8, **SMALL)(IDS, IMAGES, m), "valid"),
     "TextCNN": (lambda m: text_cnn()(IDS, m), "valid"),
     "MAE": (lambda m: mae()(IMAGES, m), "masked"),
     "BEiT": (lambda m: BEiT(**SMALL, outputs=5)(IMAGES, m), "masked"),

@@ -12,6 +12,7 @@ from evo.models.gpt import GPT, generate
 from evo.models.igpt import IGPT
 from evo.models.mae import MAE, MAEWithMaskTokens
 from evo.models.swin import Swin, swin_block
+from evo.models.vilt import ViLT
 from evo.models.vit import ViT, sine_cosine
 
 TINY = dict(dim=32, depth=2, heads=4)
@@ -320,6 +321,38 @@ def test_clip_is_normalised_vit_times_normalised_gpt(images, tokens):
     right = clip.text_proj(clip.text.features(tokens)[:, 5])
     cosine = torch.nn.functional.cosine_similarity(left[:, None], right[None], dim=-1)
     torch.testing.assert_close(clip(images, tokens), cosine / 0.07)
+
+
+def test_vilt_is_a_vit_that_also_reads_words(images, tokens):
+    """All of ViT's weights fit, and a picture alone is read as ViT reads it."""
+    vilt, vit = shaken(ViLT(50, 8, **SMALL)), shaken(ViT(**SMALL))
+    assert vit.state_dict().keys() < vilt.state_dict().keys()
+    assert not vilt.load_state_dict(vit.state_dict(), strict=False).unexpected_keys
+    vilt.modality.weight.data[1] = 0
+    torch.testing.assert_close(vilt.encoder(vilt.patches(images)), vit.features(images))
+    hidden = torch.zeros_like(tokens, dtype=torch.bool)  # all words are padding
+    torch.testing.assert_close(vilt.features(tokens, images, hidden)[:, 6:], vit.features(images))
+
+
+def test_vilt_reads_words_as_bert_embeds_them(tokens):
+    vilt, bert = shaken(ViLT(50, 8, **SMALL)), shaken(BERT(50, 8, **TINY))
+    for ours, theirs in [(vilt.token, bert.token), (vilt.order, bert.position), (vilt.norm, bert.norm)]:
+        ours.load_state_dict(theirs.state_dict())
+    bert.segment.weight.data[0] = vilt.modality.weight.data[0] = 0
+    torch.testing.assert_close(vilt.words(tokens), bert.embed(tokens))
+    for ours, theirs in [(vilt.transform, bert.transform), (vilt.pooler, bert.pooler)]:
+        ours.load_state_dict(theirs.state_dict())
+    vilt.bias.data.copy_(bert.bias)
+    x = torch.randn(3, 6, 32)
+    torch.testing.assert_close(vilt.guess(x), bert.guess(x))
+    torch.testing.assert_close(vilt.pool(x), bert.pool(x))
+
+
+def test_vilt_is_one_encoder_over_words_and_patches(images, tokens):
+    vilt = shaken(ViLT(50, 8, **SMALL))
+    row = torch.cat([vilt.norm(vilt.token(tokens) + vilt.order.weight[:6]) + vilt.modality.weight[0],
+                     vilt.prepend_cls(vilt.add_positions(vilt.embed(images))) + vilt.modality.weight[1]], dim=1)
+    torch.testing.assert_close(vilt.features(tokens, images), vilt.encoder(row))
 
 
 def test_an_encoder_is_an_encoder():

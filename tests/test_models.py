@@ -21,6 +21,7 @@ from evo.models.googlenet import GoogLeNet
 from evo.models.gpt import GPT, gpt2_small
 from evo.models.igpt import IGPT
 from evo.models.lenet import LeNet
+from evo.models.lxmert import LXMERT, CoLayer, lxmert_base
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
 from evo.models.moco import MoCo
 from evo.models.nin import NiN
@@ -28,11 +29,15 @@ from evo.models.nnlm import NNLM, Drawers
 from evo.models.resnet import Bottleneck, Plain, ResNet
 from evo.models.rnn import GRU, LSTM, RNN, Both, Deep, GRUAfter
 from evo.models.rnnlm import RNNLM
+from evo.models.rnnsearch import RNNSearch
+from evo.models.seq2seq import Seq2Seq
 from evo.models.simclr import SimCLR
 from evo.models.swin import Swin, swin_base, swin_small, swin_tiny
 from evo.models.textcnn import TextCNN
 from evo.models.transformer import Transformer
 from evo.models.vgg import VGG
+from evo.models.vilt import ViLT, vilt_base_patch32
+from evo.models.visualbert import VisualBERT, visualbert_base
 from evo.models.vit import ViT, at_resolution, interpolate_positions, learned, sine_cosine, vit_base_patch16, with_head
 from evo.models.word2vec import CBOW, SkipGram
 
@@ -71,6 +76,21 @@ class Answers(BERT):
         return torch.cat([guesses.flatten(1), follows], dim=1)
 
 
+def one_row(model):
+    """Of VisualBERT and LXMERT: the answers and what is read of the regions, in one row."""
+    class Row(type(model)):
+        def forward(self, tokens, regions):
+            words, looks = self.read(tokens, regions)
+            return torch.cat([*(out.flatten(1) for out in self.head(words)), looks.flatten(1)], dim=1)
+
+    model.__class__ = Row
+    return model
+
+
+def regions(n=3):
+    return torch.rand(n, 4, 9, generator=torch.Generator().manual_seed(5))
+
+
 class Holes(BEiT):
     """BEiT, whose features are those of a picture with holes."""
 
@@ -90,6 +110,14 @@ class BothWays(ELMo):
 
     def forward(self, characters):
         return torch.cat(super().forward(characters), dim=2)
+
+
+class WordsAndPatches(ViLT):
+    """ViLT, with its two answers in one row."""
+
+    def forward(self, tokens, images):
+        guesses, matches = super().forward(tokens, images)
+        return torch.cat([guesses.flatten(1), matches, self.features(tokens, images).flatten(1)], dim=1)
 
 
 def characters(n=3):
@@ -144,6 +172,10 @@ MODELS = {
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "igpt": (lambda: IGPT(colours=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "bert": (lambda: Answers(vocab_size=50, length=8, **TINY), lambda n: (tokens(n), segments(n)), (6 * 50 + 2,)),
+    "visualbert": (lambda: one_row(VisualBERT(50, 8, 9, **TINY)), lambda n: (tokens(n), regions(n)), (6 * 50 + 2 + 4 * 32,)),
+    "lxmert": (lambda: one_row(LXMERT(50, 8, 9, 32, (1, 1, 2), 4)), lambda n: (tokens(n), regions(n)), (6 * 50 + 2 + 4 * 32,)),
+    "lxmert of two widths": (lambda: one_row(LXMERT(50, 8, 9, 32, (1, 1, 2), 4, 24, CoLayer)),
+                             lambda n: (tokens(n), regions(n)), (6 * 50 + 2 + 4 * 24,)),
     "transformer": (lambda: Transformer(vocab_size=50, **TINY), lambda n: (tokens(n), tokens(n)[:, 1:]), (5, 50)),
     "elmo": (lambda: BothWays(30, length=8, dim=8, cells=16, filters=[(1, 4), (3, 6)], char_dim=5), lambda n: (characters(n),), (4, 60)),
     "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4, dropout=0), lambda n: (tokens(n), valid(n)), (4,)),
@@ -152,6 +184,8 @@ MODELS = {
     "rnns in layers": (lambda: Deep(RNN(8, 5), GRU(5, 6), GRUAfter(6, 4), LSTM(4, 7)), lambda n: (vectors(n), valid(n)), (6, 7)),
     "rnns from both sides": (lambda: Both(LSTM, 8, 5), lambda n: (vectors(n), valid(n)), (6, 10)),
     "rnnlm": (lambda: RNNLM(50, GRU(8, 12), output=lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (6, 50)),
+    "seq2seq": (lambda: Seq2Seq(50, 8, 12), lambda n: (tokens(n), tokens(n)[:, 1:], valid(n)), (5, 50)),
+    "rnnsearch": (lambda: RNNSearch(50, 8, 12, looks=7), lambda n: (tokens(n), tokens(n)[:, 1:], valid(n)), (5, 50)),
     "skip-gram": (lambda: SkipGram(50, 8), lambda n: (tokens(n)[:, 0], tokens(n)), (6,)),
     "cbow": (lambda: CBOW(50, 8), lambda n: (tokens(n).masked_fill(~valid(n), -1), tokens(n)), (6,)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),
@@ -162,6 +196,7 @@ MODELS = {
              lambda n: (images(n), tokens(n)), None),
     "clip of our own towers": (lambda: CLIP(image=ViT(**SMALL), text=GPT(50, 8, **TINY), dim=16, end_token=END),
                                lambda n: (images(n), tokens(n)), None),
+    "vilt": (lambda: WordsAndPatches(vocab_size=50, length=8, **SMALL), lambda n: (tokens(n), images(n)), (6 * 50 + 2 + 11 * 32,)),
     "simclr": (lambda: SimCLR(small_encoder(), out=6), lambda n: (photos(n),), (6,)),
     "moco": (lambda: MoCo(small_encoder(), out=6, waiting=9), lambda n: (photos(n),), (6,)),
     "swin": (lambda: Swin(4, 3, 16, (2, 2), 2, window=2, classes=5), lambda n: (photos(n),), (5,)),
@@ -349,7 +384,8 @@ def test_exported_mae_takes_other_ratios():
 @pytest.mark.parametrize("build, count", [
     (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (beit_base_patch16, 91_974_992), (gpt2_small, 124_439_808),
     (bert_base, 110_106_428), (bert_large, 336_226_108), (clip_vit_base_patch32, 151_277_313),
-    (swin_tiny, 28_288_354), (swin_small, 49_606_258), (swin_base, 87_768_224)])
+    (swin_tiny, 28_288_354), (swin_small, 49_606_258), (swin_base, 87_768_224), (visualbert_base, 111_680_828), (lxmert_base, 208_560_956),
+    (vilt_base_patch32, 112_217_660)])
 def test_paper_sizes_have_the_published_counts(build, count):
     with torch.device("meta"):
         model = build()

@@ -165,7 +165,21 @@ SCENES = Dataset(
     made_of=("photos", "backgrounds"),
 )
 
-DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, WILD, WILD64, SCENES)}
+# Two modules of the SWORD project, both texts in the public domain.
+BIBLE = Dataset(
+    name="bible",
+    about="the Bible in Spanish (1909) and English (1769): 31,084 verses, with Strong's numbers",
+    module="evo.data.bible",
+    urls={},
+    packages={
+        "s/sword-text-sparv/sword-text-sparv_2.60-1_all.deb": "sha256:5c87f9b2bc97457e8a872f5bae7ea7ce59cb3de1dcee73e4d4740451863694cf",
+        "s/sword-text-kjv/sword-text-kjv_14.3-1_all.deb": "sha256:9f463f28ce665f6f528fc723179722bced880a4c5485f7a41bf742838315de57",
+    },
+    hashes=("c3990d6ec665a2042262224caeadcb2fdda47be8e3875bbf43fbac98bb4f72d1",),
+    megabytes=80,
+)
+
+DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, BIBLE, WILD, WILD64, SCENES)}
 
 
 # --- what a reader calls ----------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""One training step of ResNet, ViT, Swin, MAE, BEiT, GPT, BERT and recurrent layers against torchvision, timm, transformers and torch.nn.
+"""One training step of ResNet, ViT, Swin, MAE, BEiT, GPT, BERT, ViLT and recurrent layers against libraries.
 
     python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41]
-        [--only resnet vit swin swin_timm mae beit gpt gpt_fused bert bert_hidden lstm gru]
+        [--only resnet vit swin swin_timm mae beit gpt gpt_fused bert bert_hidden vilt lstm gru]
 
 Same sizes, same data, one process. A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take
 turns, first one and then the other first, and the ratio is the median over these pairs, because machines change their
@@ -30,6 +30,7 @@ from evo.models.resnet import resnet18
 from evo.models.rnn import LSTM, GRUAfter
 from evo.models.rnnlm import RNNLM
 from evo.models.swin import Swin
+from evo.models.vilt import ViLT
 from evo.models.vit import ViT, sine_cosine
 from evo.objectives import masked_cross_entropy, masked_regression, next_token
 
@@ -153,6 +154,25 @@ def bert_hidden():
     return bert(everywhere=False)
 
 
+def vilt():
+    """transformers' ViltForMaskedLM, no dropout; words and patches, guesses at every place."""
+    import transformers
+    tokens, images = torch.randint(5, 4096, (16, 32)), torch.randn(16, 3, 64, 64)
+    holes, masked = bert_mask(tokens, tokens > 4, 4, 4096)  # drawn once, and given to both
+    labels = tokens.masked_fill(~masked, -100)
+    ours = ViLT(vocab_size=4096, length=32, image_size=64, patch_size=8, channels=3, **SIZE)
+    theirs = transformers.ViltForMaskedLM(transformers.ViltConfig(
+        **HF_SIZE, vocab_size=4096, max_position_embeddings=32, image_size=64, patch_size=8, num_images=-1))
+    for head in (ours.match, ours.pooler, theirs.vilt.pooler):  # nobody asks these here
+        head.requires_grad_(False)
+
+    def our_loss():
+        x = ours.features(holes, images)
+        return masked_cross_entropy(ours.guess(x[:, :32]), tokens, masked)
+
+    return [(ours, our_loss), (theirs, lambda: theirs(input_ids=holes, pixel_values=images, labels=labels).loss)]
+
+
 class TorchLayer(torch.nn.Module):
     """A layer of torch.nn where evo's has its own."""
 
@@ -177,8 +197,9 @@ def gru():
 
 
 BENCHMARKS = {"resnet": resnet, "vit": vit, "swin": swin, "swin_timm": swin_timm, "mae": mae, "beit": beit, "gpt": gpt,
-              "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden, "lstm": lstm, "gru": gru}
-MORE = {"beit": SIZE["depth"] * SIZE["dim"]}  # parameters of ours alone: biases of keys, which softmax does not notice
+              "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden, "vilt": vilt, "lstm": lstm, "gru": gru}
+# parameters of ours alone: biases of keys, which softmax does not notice; a head for matching, less a table of two segments
+MORE = {"beit": SIZE["depth"] * SIZE["dim"], "vilt": 2}
 
 
 def make_step(model, loss):

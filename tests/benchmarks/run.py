@@ -34,7 +34,7 @@ def of_models(found):
     """One training step: two rows a model."""
     for r in found:
         name, peer = r["model"].split("_")[0].upper(), r["peer"]
-        name = {"VIT": "ViT", "RESNET": "ResNet-18", "SWIN": "Swin", "BEIT": "BEiT"}.get(name, name)
+        name = {"VIT": "ViT", "RESNET": "ResNet-18", "SWIN": "Swin", "BEIT": "BEiT", "VILT": "ViLT"}.get(name, name)
         time, memory = ["no target"] * 2 if name in ("LSTM", "GRU") else ["at most 1.0", "at most 1.05"]
         yield row(f"{name}, a training step", "ms", r["milliseconds"], r["peer_milliseconds"], peer, r["time_ratio"], time)
         yield row(f"{name}, peak memory of a step", "MB", r["megabytes"], r["peer_megabytes"], peer, r["memory_ratio"], memory)
@@ -71,9 +71,15 @@ def of_scenes(found):
         yield row(f"{r['scenes']:,} scenes made, 64 pixels", "s", r["seconds"], r["limit"], "the time allowed", r["ratio"], "at most 1.0")
 
 
+def of_beam(found):
+    for r in found:
+        yield row(f"32 texts of 20 tokens written, beam of {r['width']}", "s", r["seconds"], r["peer_seconds"], "generate of transformers",
+                  r["ratio"], "no target")  # fmt: skip
+
+
 BENCHMARKS = {
     "bench_word2vec.py": of_word2vec, "bench_models.py": of_models, "bench_tokenizers.py": of_tokenizers, "bench_losses.py": of_losses,
-    "bench_scenes.py": of_scenes,
+    "bench_scenes.py": of_scenes, "bench_beam.py": of_beam,
 }  # fmt: skip
 
 
