@@ -28,7 +28,8 @@ class IBM1:
             raise ValueError(f"{len(source)} source texts and {len(target)} "
                              "target texts: pass as many of both")
         if not isinstance(rounds, int) or rounds < 1 or rounds is True:
-            raise ValueError(f"rounds={rounds!r} must be a whole number from 1")
+            raise ValueError(
+                f"rounds={rounds!r} must be a whole number from 1")
         self.f, self.e = ({w: i for i, w in enumerate(words)} for words in (
             dict.fromkeys([self.NULL, *(w for t in source for w in t)]),
             dict.fromkeys(w for t in target for w in t)))
