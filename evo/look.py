@@ -1,7 +1,8 @@
 """Who looks at whom, and what the layers give: recorded while a model really runs, for pictures and probes.
 
 Nothing is computed a second way: whatever is handed to scaled_dot_product_attention is seen, mask and
-bias included, by whichever block, ours or a reader's. Training knows nothing of this file.
+bias included, and so is a softmax over the last of four axes, by whichever block, ours or a reader's.
+Training knows nothing of this file.
 """
 from contextlib import ExitStack
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+SOFTMAX = (torch.Tensor.softmax, torch.softmax, F.softmax)
 ARGUMENTS = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 
 
@@ -64,5 +66,9 @@ class _Watch(TorchFunctionMode):
             one_hot = torch.eye(key.shape[-2], dtype=key.dtype, device=key.device)
             call["value"] = one_hot.expand(*key.shape[:-1], -1)  # what attention takes of these is its weights
             self.maps.append(function(**call))
-        return function(*args, **(kwargs or {}))
+        result = function(*args, **(kwargs or {}))
+        if function in SOFTMAX and self.inside and result.ndim == 4:
+            dim = kwargs["dim"] if kwargs and "dim" in kwargs else args[1]
+            self.maps += [result] if dim in (-1, 3) else []
+        return result
 

@@ -164,6 +164,23 @@ def test_a_row_that_may_look_nowhere_has_an_empty_map_and_spoils_no_other():
     assert maps.isfinite().all() and not maps[:, :, 1].any() and attention(x, mask=mask).isfinite().all()
 
 
+@pytest.mark.parametrize("softmax", [lambda s: s.softmax(-1), lambda s: torch.softmax(s, dim=3), lambda s: F.softmax(s, -1)])
+def test_attention_written_out_is_seen_too(softmax):
+    """Swin's, or a reader's; a softmax over another axis is none."""
+    class ByHand(Attention):
+        def forward(self, x, mask=None):
+            q, k, v = self.split(x)
+            y = softmax(q @ k.mT * q.shape[-1] ** -0.5) @ v
+            y = y * y.softmax(1).sum(1, keepdim=True)  # times one
+            return self.proj(y.transpose(1, 2).flatten(2))
+
+    attention, x = ByHand(8, 2), torch.randn(3, 5, 8)
+    (maps,) = look.attentions(attention, x)
+    torch.testing.assert_close(maps, attention.weights(x))
+    assert len(look.attentions(attention, x, at=[])) == 0
+
+
+
 def test_layer_scale_starts_small_and_weighs_channels():
     scaled, x = LayerScale(nn.Identity(), 4), torch.ones(2, 3, 4)
     torch.testing.assert_close(scaled(x), torch.full((2, 3, 4), 1e-5))

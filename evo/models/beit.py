@@ -108,58 +108,28 @@ def beit_base_patch16():
                 heads=12, outputs=8192)
 
 
+# both layouts of transformers, and timm's, whose names the official file has
 NAMES = [
-    (r"^cls_token$", "cls"),
-    (r"^patch_embed\.", "patch."),
-    (r"^rel_pos_bias\.relative_position_bias_table$", "relative.table"),
-    (r"^(blocks|norm)\.", r"encoder.\1."),
+    (r"^beit\.", ""),
+    (r"^embeddings\.mask_token$", "mask_token"),
+    (r"^(?:rel_pos|(?:encoder\.)?(?:relative|shared)_position)_bias\.relative_position_bias_table$", "relative.table"),
     (r"^lm_head\.", "head."),
+    *vit.TIMM, *vit.TRANSFORMERS,
     (r"\.attn\.", ".attn.branch."),
-    (r"\.mlp\.fc1\.", ".mlp.branch.0."),
-    (r"\.mlp\.fc2\.", ".mlp.branch.2."),
-    (r"\.gamma_1$", ".attn.scale"),
-    (r"\.gamma_2$", ".mlp.scale"),
+    (r"\.mlp\.(\d)\.", r".mlp.branch.\1."),
+    (r"\.(?:gamma|lambda)_1$", ".attn.scale"),
+    (r"\.(?:gamma|lambda)_2$", ".mlp.scale"),
     (r"\.([qv])_bias$", r".\1.bias"),
 ]
 
-TRANSFORMERS = [
-    (r"^layernorm\.", "norm."),  # that of the head; there is no other
-    (r"^beit\.", ""),
-    (r"^embeddings\.(cls_token|mask_token)$", r"\1"),
-    (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
-    (r"^(?:encoder\.relative_position_bias|shared_position_bias)\.",
-     "rel_pos_bias."),
-    (r"^(?:encoder\.layer|layers)\.(\d+)\.", r"blocks.\1."),
-    (r"\.lambda_([12])$", r".gamma_\1"),
-    *weights.TRANSFORMERS_VIT_BLOCK[:-2],
-    (r"\.(?:intermediate\.dense|mlp\.fc1)\.", ".mlp.fc1."),
-    (r"\.(?:output\.dense|mlp\.fc2)\.", ".mlp.fc2."),
-]
 
+def load_published(model, state_dict):
+    """Load the official pre-training file, timm's Beit, or transformers' BeitForMaskedImageModeling.
 
-def load_timm(model, state_dict):
-    """Load the official pre-training file, or timm's Beit.
-
-    timm: use_shared_rel_pos_bias=True; it has neither a mask token nor a head
-    over visual tokens, so that the model keeps its own.
+    timm: use_shared_rel_pos_bias=True; it has neither a mask token nor a head over visual tokens, so that the model keeps its own.
+    transformers: use_shared_relative_position_bias=True and, as published, use_mean_pooling=True.
     """
-    return _load(model, state_dict, NAMES)
-
-
-def load_transformers(model, state_dict):
-    """Load transformers.BeitForMaskedImageModeling.
-
-    Its configuration: use_shared_relative_position_bias=True and, as
-    published, use_mean_pooling=True.
-    """
-    return _load(model, state_dict, [*TRANSFORMERS, *NAMES])
-
-
-def _load(model, state_dict, rules):
-    known = weights.rename(state_dict, rules, drop="position_index$")
-    for name in [name for name in known if name.endswith(".q.bias")]:
-        key = name.replace(".q.", ".k.")
-        known.setdefault(key, torch.zeros_like(known[name]))
-    own = {name: tensor for name, tensor in model.state_dict().items()
-           if name == "mask_token" or name.startswith("head.")}
-    return weights.load(model, own | weights.stack_qkv(known))
+    own = {name: t for name, t in model.state_dict().items() if name == "mask_token" or name.startswith("head.")}
+    known = weights.rename(state_dict, NAMES, drop="position_index$")
+    zeros = {name.replace(".q.", ".k."): torch.zeros_like(t) for name, t in known.items() if name.endswith(".q.bias")}
+    return weights.load(model, own | weights.stack_qkv(zeros | known))

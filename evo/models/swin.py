@@ -62,6 +62,9 @@ def may_attend(height, width, window, shift):
 class WindowAttention(Attention):
     """Attention within windows of a map: (B, H, W, D) -> (B, H, W, D).
 
+    Written out, because PyTorch's own, given a bias that learns, also looks
+    for rows that may look nowhere; a window has none.
+
     shift > 0: windows that lie so far down and to the right of those of
     shift=0, by a cyclic roll and a mask (sec. 3.2). Maps that windows do not
     divide are filled up with zeros, as in torchvision; where one window covers
@@ -78,8 +81,8 @@ class WindowAttention(Attention):
         self.register_buffer(
             "index", relative_index(window), persistent=False)
 
-    def scores_bias(self, height, width, shift, batch):
-        """What is added to the scores: (1 or B * n, heads, M * M, M * M).
+    def scores_bias(self, height, width, shift):
+        """What is added to the scores: (1 or n, heads, M * M, M * M).
 
         The bias of every distance, and -inf between pieces that only the roll
         has brought together.
@@ -88,8 +91,7 @@ class WindowAttention(Attention):
         if not any(shift):
             return bias
         may = may_attend(height, width, self.window, shift).to(bias.device)
-        bias = bias.masked_fill(~may[:, None], -torch.inf)
-        return bias.repeat(batch, 1, 1, 1)
+        return bias.masked_fill(~may[:, None], -torch.inf)
 
     def forward(self, x, mask=None):
         """mask: for Block's sake; a window makes its own."""
@@ -101,9 +103,12 @@ class WindowAttention(Attention):
         shift = [self.shift if side > M else 0 for side in (H, W)]
         if any(shift):
             x = x.roll([-by for by in shift], (1, 2))
-        bias = self.scores_bias(H, W, shift, B)
-        x = super().forward(windows(x, M), mask=bias)
-        x = together(x, M, H, W)
+        q, k, v = self.split(windows(x, M))
+        scores = q * q.shape[-1]**-0.5 @ k.mT  # (B * n, heads, M * M, M * M)
+        bias = self.scores_bias(H, W, shift)
+        scores = scores.unflatten(0, (-1, len(bias))) + bias
+        y = scores.flatten(0, 1).softmax(-1) @ v
+        x = together(self.proj(y.transpose(1, 2).flatten(2)), M, H, W)
         if any(shift):
             x = x.roll(shift, (1, 2))
         return x[:, :height, :width]

@@ -22,13 +22,18 @@ def rename(state_dict, rules, drop=None, patches=r"(^|\.)patch\.proj\.weight$"):
 
     Queries, keys and values become one matrix; a convolution over patches (D, C, P, P), whose new
     name matches `patches`, becomes the matrix (D, P*P*C). See `unwrap` for what may be around.
+    Two weights that would get one name are an error: the file has a layer that the model has not.
     """
-    renamed = {}
-    for name, tensor in unwrap(state_dict).items():
-        if drop and re.search(drop, name):
+    renamed, origin = {}, {}
+    for old, tensor in unwrap(state_dict).items():
+        if drop and re.search(drop, old):
             continue
+        name = old
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
+        if name in origin:
+            raise ValueError(f"{origin[name]} and {old} would both become {name}: this model has no place for one of them")
+        origin[name] = old
         is_patches = tensor.ndim == 4 and re.search(patches, name)
         renamed[name] = tensor.permute(0, 2, 3, 1).flatten(1) if is_patches else tensor
     return stack_qkv(renamed)

@@ -29,13 +29,13 @@ def ours(**changes):
 
 def test_transformers(shaken, close):
     peer, images, masked = shaken(hf()), torch.randn(3, 3, 16, 16), torch.rand(3, 16) < 0.4
-    model = beit.load_transformers(ours(), peer.state_dict())
+    model = beit.load_published(ours(), peer.state_dict())
     close(model(images, masked), peer(images, bool_masked_pos=masked).logits)
 
 
 def test_transformers_loss_and_gradients(shaken):
     peer, images, masked = shaken(hf()), torch.randn(3, 3, 16, 16), torch.rand(3, 16) < 0.4
-    model, codes = beit.load_transformers(ours(), peer.state_dict()), torch.randint(50, (3, 16))
+    model, codes = beit.load_published(ours(), peer.state_dict()), torch.randint(50, (3, 16))
     theirs = peer(images, bool_masked_pos=masked, labels=codes[masked]).loss
     loss = F.cross_entropy(model(images, masked)[masked], codes[masked])
     torch.testing.assert_close(loss, theirs, atol=1e-5, rtol=0)
@@ -53,7 +53,7 @@ def test_transformers_loss_and_gradients(shaken):
 
 def test_timm(shaken, close):
     peer, images = shaken(timms()), torch.randn(3, 3, 16, 16)
-    model = beit.load_timm(ours(), peer.state_dict())
+    model = beit.load_published(ours(), peer.state_dict())
     close(model.features(images), peer.forward_features(images))
     nothing = torch.zeros(3, 16, dtype=torch.bool)
     close(model(images, nothing), model.head(peer.forward_features(images)[:, 1:]))
@@ -61,7 +61,7 @@ def test_timm(shaken, close):
 
 def test_oblong_pictures(shaken, close):
     peer, images = shaken(timms(img_size=(8, 20))), torch.randn(3, 3, 8, 20)
-    model = beit.load_timm(ours(image_size=(8, 20)), peer.state_dict())
+    model = beit.load_published(ours(image_size=(8, 20)), peer.state_dict())
     close(model.features(images), peer.forward_features(images))
 
 
@@ -70,18 +70,18 @@ def test_the_official_layout(shaken):
     peer, model, images = shaken(timms()), shaken(ours()), torch.randn(3, 3, 16, 16)
     file = peer.state_dict() | {"rel_pos_bias.relative_position_index": torch.zeros(17, 17), "mask_token": torch.randn(1, 1, 32),
                                 "lm_head.weight": torch.randn(50, 32), "lm_head.bias": torch.randn(50)}
-    beit.load_timm(model, {"model": file})
+    beit.load_published(model, {"model": file})
     assert torch.equal(model.mask_token, file["mask_token"]) and torch.equal(model.head.weight, file["lm_head.weight"])
     torch.testing.assert_close(model.features(images), peer.forward_features(images), atol=1e-5, rtol=0)
 
 
 def test_wrong_files_are_refused(refuses):
-    refuses(beit.load_transformers, ours(), hf().state_dict(), "beit.layers.0.lambda_1")
-    refuses(beit.load_timm, ours(), timms().state_dict(), "norm.weight")
+    refuses(beit.load_published, ours(), hf().state_dict(), "beit.layers.0.lambda_1")
+    refuses(beit.load_published, ours(), timms().state_dict(), "norm.weight")
     with pytest.raises(ValueError, match="unexpected"):  # one table a block: fine-tuned files, another model
-        beit.load_timm(ours(), timms(use_rel_pos_bias=True, use_shared_rel_pos_bias=False).state_dict())
+        beit.load_published(ours(), timms(use_rel_pos_bias=True, use_shared_rel_pos_bias=False).state_dict())
     with pytest.raises(ValueError, match="layernorm"):  # two norms after the last block
-        beit.load_transformers(ours(), hf(use_mean_pooling=False).state_dict())
+        beit.load_published(ours(), hf(use_mean_pooling=False).state_dict())
 
 
 def test_the_paper_size():
