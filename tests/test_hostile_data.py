@@ -13,7 +13,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from evo import align, decode, plots, probes, tokenizers, words  # noqa: E402
-from evo.data import bible, captions, images, pairs, photos, scenes, sources, tasks, text  # noqa: E402
+from evo.data import bible, captions, images, names, pairs, photos, scenes, sources, tasks, text  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
 from evo.train import Batches  # noqa: E402
@@ -214,6 +214,7 @@ TABLE = {
     "overlap size": (lambda t, x: tasks.overlap([[0, 0, 4, 4]], [[0, 0, 4, 4]], x), [None, NAN, "8", 0, -1, [8]]),
     # ------------------------------------------------------------ translation
     "clauses": (lambda t, x: bible.clauses(x), [None, NAN, "12", 0, -1, 1.5, True]),
+    "names": (lambda t, x: names.names(x), [None, NAN, "12", 0, -1, 1.5, True]),
     "IBM1": (lambda t, x: align.IBM1(x, [["a"]]), NOT_WORD_LISTS),
     "IBM1 target": (lambda t, x: align.IBM1([["a"]], x), NOT_WORD_LISTS),
     "IBM1 rounds": (lambda t, x: align.IBM1([["a"]], [["b"]], x), [None, NAN, "5", 0, -1, 1.5, True]),
@@ -248,9 +249,9 @@ def test_what_cannot_be_used_gives_one_clear_sentence(tools, name, i):
     assert "/evo/" in str(origin) and "site-packages" not in str(origin), f"{name}({inputs[i]!r}): raw error of {origin}: {error!r}"
 
 
-MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, align, decode)
-CALLED = {"bible": "clauses", "sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize", "text": "tokenize split",
-          "photos": "name trim", "scenes": "scenes choose", "captions": "captions",
+MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, names, align, decode)
+CALLED = {"bible": "clauses", "names": "names", "sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize",
+          "text": "tokenize split", "photos": "name trim", "scenes": "scenes choose", "captions": "captions",
           "tasks": "matching questions answer_ids entailment cover two_images choices referring regions images_of overlap"}  # others build
 NOTHING = {"plots.use_style", "words.analogy_questions", "images.fashion_mnist", "text.wordnet"}  # without an argument
 ELSEWHERE = {"probes.is_whole", "probes.Classifier", "decode.Prefixes"}

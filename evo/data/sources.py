@@ -179,7 +179,24 @@ BIBLE = Dataset(
     megabytes=80,
 )
 
-DATASETS = {dataset.name: dataset for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, BIBLE, WILD, WILD64, SCENES)}
+# Strong's dictionaries (1890), in the public domain, as two modules of the SWORD project.
+NAMES = Dataset(
+    name="names",
+    about="Strong's dictionaries of the Bible's Hebrew and Greek: which of its names are persons, places, peoples",
+    module="evo.data.names",
+    urls={},
+    packages={
+        "s/sword-dict-strongs-greek/sword-dict-strongs-greek_3.0-3_all.deb": "sha256:760a215591f77082aca38e804dc8b28a8ba1aac5a388dd103bfb333d85f80e97",  # noqa: E501
+        "s/sword-dict-strongs-hebrew/sword-dict-strongs-hebrew_3.0-1_all.deb": "sha256:614e272f6a4153a48cc9893f67d342564de98be23d824e7f8bc7678ca4938cfa",  # noqa: E501
+    },
+    hashes=("0dcf6152875404129dd70f252b119a88093ffdfb76ef2a5c21907996ca5c4885",),
+    megabytes=30,
+)
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, BIBLE, NAMES, WILD, WILD64, SCENES)
+}
 
 
 # --- what a reader calls ----------------------------------------------------------------------

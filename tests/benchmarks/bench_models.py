@@ -1,7 +1,7 @@
-"""One training step of ResNet, ViT, Swin, MAE, BEiT, GPT, BERT, ViLT and recurrent layers against libraries.
+"""One training step of ResNet, ViT, Swin, MAE, BEiT, GPT, BERT, ViLT, LoRA and recurrent layers against libraries.
 
     python tests/benchmarks/bench_models.py [--json FILE] [--threads 1] [--rounds 41]
-        [--only resnet vit swin swin_timm mae beit gpt gpt_fused bert bert_hidden vilt lstm gru]
+        [--only resnet vit swin swin_timm mae beit gpt gpt_fused bert bert_hidden vilt lora lstm gru]
 
 Same sizes, same data, one process. A step is forward, loss, backward and AdamW in fp32 on the CPU. The two sides take
 turns, first one and then the other first, and the ratio is the median over these pairs, because machines change their
@@ -10,6 +10,7 @@ with one thread is the wall-clock time of an idle machine and does not mind othe
 hold at most during a step (parameters, gradients, optimizer, activations, scratch space of kernels), counted from
 the allocator's own events: it is the same in every run and knows nothing of what the libraries import.
 """
+import copy
 import pathlib
 import statistics
 import sys
@@ -21,6 +22,8 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
+from evo.blocks import Encoder
+from evo.lora import add_lora
 from evo.masking import bert_mask, blockwise_mask, random_mask
 from evo.models.beit import BEiT
 from evo.models.bert import BERT
@@ -173,6 +176,17 @@ def vilt():
     return [(ours, our_loss), (theirs, lambda: theirs(input_ids=holes, pixel_values=images, labels=labels).loss)]
 
 
+def lora():
+    """peft's LoRA, rank 8, on every linear map of the encoder of the same BERT; only the two detours learn."""
+    import peft
+    tokens, target = torch.randint(5, 4096, (16, 128)), torch.randn(16, 128, 192)
+    base = BERT(vocab_size=4096, length=128, **SIZE)
+    ours = add_lora(copy.deepcopy(base), 8, within=Encoder)
+    theirs = peft.get_peft_model(base, peft.LoraConfig(r=8, lora_alpha=8, target_modules=["qkv", "proj", "mlp.0", "mlp.2"]))
+    return [(model, lambda read=read: F.mse_loss(read(tokens), target))
+            for model, read in ((ours, ours.features), (theirs, theirs.base_model.model.features))]
+
+
 class TorchLayer(torch.nn.Module):
     """A layer of torch.nn where evo's has its own."""
 
@@ -197,7 +211,7 @@ def gru():
 
 
 BENCHMARKS = {"resnet": resnet, "vit": vit, "swin": swin, "swin_timm": swin_timm, "mae": mae, "beit": beit, "gpt": gpt,
-              "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden, "vilt": vilt, "lstm": lstm, "gru": gru}
+              "gpt_fused": gpt_fused, "bert": bert, "bert_hidden": bert_hidden, "vilt": vilt, "lora": lora, "lstm": lstm, "gru": gru}
 # parameters of ours alone: biases of keys, which softmax does not notice; a head for matching, less a table of two segments
 MORE = {"beit": SIZE["depth"] * SIZE["dim"], "vilt": 2}
 

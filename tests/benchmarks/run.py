@@ -34,7 +34,7 @@ def of_models(found):
     """One training step: two rows a model."""
     for r in found:
         name, peer = r["model"].split("_")[0].upper(), r["peer"]
-        name = {"VIT": "ViT", "RESNET": "ResNet-18", "SWIN": "Swin", "BEIT": "BEiT", "VILT": "ViLT"}.get(name, name)
+        name = {"VIT": "ViT", "RESNET": "ResNet-18", "SWIN": "Swin", "BEIT": "BEiT", "VILT": "ViLT", "LORA": "LoRA"}.get(name, name)
         time, memory = ["no target"] * 2 if name in ("LSTM", "GRU") else ["at most 1.0", "at most 1.05"]
         yield row(f"{name}, a training step", "ms", r["milliseconds"], r["peer_milliseconds"], peer, r["time_ratio"], time)
         yield row(f"{name}, peak memory of a step", "MB", r["megabytes"], r["peer_megabytes"], peer, r["memory_ratio"], memory)
