@@ -145,7 +145,10 @@ def nearest_use(vectors, uses, rows):
 
 
 def similarity(vectors):
-    """Mean cosine of two different rows (Ethayarajh 2019, self-similarity): (n, D) -> a number."""
+    """Mean cosine of two different rows: (n, D) -> a number.
+
+    Self-similarity, where the rows are uses of a word (Ethayarajh 2019).
+    """
     _check(vectors)
     n = len(vectors)
     total = F.normalize(vectors.double(), dim=1).sum(0).square().sum()
@@ -153,9 +156,10 @@ def similarity(vectors):
 
 
 def one_direction(vectors):
-    """Share of the rows' squared length that lies along one direction, the best one (Ethayarajh 2019, sec. 3.3).
+    """Share of the rows' squared length along one line, the best one.
 
-    (n, D) -> a number from 1/n to 1; 1 where all rows are one vector, or multiples of it.
+    (n, D) -> a number from 1/n to 1; 1 where all rows are multiples of one
+    vector. Explainable variance at most (Ethayarajh 2019).
     """
     _check(vectors)
     strengths = torch.linalg.svdvals(vectors.double()).square()
