@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from evo.blocks import causal_mask
-from evo.models.gpt import GPT
+from evo.models.gpt import GPT, generate
 from evo.models.gpt1 import GPT1, last_state
 from evo.objectives import next_token
 
@@ -69,3 +69,9 @@ def test_the_last_state_is_found_as_a_loop_finds_it():
 def test_bad_flags_are_named(valid, word):
     with pytest.raises(ValueError, match=word):
         last_state(torch.randn(4, 5, 3), valid)
+
+
+def test_reading_on_refuses_the_order_that_it_is_not_written_for():
+    """It would have run, with the norms in the wrong places."""
+    with pytest.raises(ValueError, match="normalise first"):
+        generate(GPT1(20, 8, dim=8, depth=1, heads=2), torch.zeros(1, 1, dtype=torch.long), 2)

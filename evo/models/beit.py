@@ -110,15 +110,11 @@ def beit_base_patch16():
 
 # both layouts of transformers, and timm's, whose names the official file has
 NAMES = [
-    (r"^beit\.", ""),
-    (r"^embeddings\.mask_token$", "mask_token"),
+    (r"^beit\.", ""), (r"^embeddings\.mask_token$", "mask_token"), (r"^lm_head\.", "head."),
     (r"^(?:rel_pos|(?:encoder\.)?(?:relative|shared)_position)_bias\.relative_position_bias_table$", "relative.table"),
-    (r"^lm_head\.", "head."),
     *vit.TIMM, *vit.TRANSFORMERS,
-    (r"\.attn\.", ".attn.branch."),
-    (r"\.mlp\.(\d)\.", r".mlp.branch.\1."),
-    (r"\.(?:gamma|lambda)_1$", ".attn.scale"),
-    (r"\.(?:gamma|lambda)_2$", ".mlp.scale"),
+    (r"\.attn\.", ".attn.branch."), (r"\.mlp\.(\d)\.", r".mlp.branch.\1."),
+    (r"\.(?:gamma|lambda)_1$", ".attn.scale"), (r"\.(?:gamma|lambda)_2$", ".mlp.scale"),
     (r"\.([qv])_bias$", r".\1.bias"),
 ]
 

@@ -144,6 +144,9 @@ def step(model, tokens, cache=(), valid=None):
         itself = place == place[past:, None]
         mask = mask & (valid[:, None, None] | itself)  # (B, 1, N, n)
     for i, block in enumerate(model.encoder.blocks):
+        if not block.norm_first:
+            raise ValueError("reading on is written for blocks that normalise "
+                             "first, as GPT-2's; this model's do so last")
         q, k, v = block.attn.split(block.norm1(x))
         if past:
             k, v = (torch.cat([cache[i][0], k], dim=2),

@@ -229,23 +229,20 @@ swin_base = partial(Swin, 4, 3, 128, (2, 2, 18, 2), 4, classes=1000)
 
 SAME = [
     (r"relative_position_bias_table$", "bias"),
-    (r"\.mlp\.fc1\.", ".mlp.0."),
-    (r"\.mlp\.(fc2|3)\.", ".mlp.2."),
+    (r"\.mlp\.fc1\.", ".mlp.0."), (r"\.mlp\.(fc2|3)\.", ".mlp.2."),
 ]
 
 TORCHVISION = [
-    (r"^features\.0\.0\.", "patch.proj."),
-    (r"^features\.0\.2\.", "patch.norm."),
+    (r"^features\.0\.0\.", "patch.proj."), (r"^features\.0\.2\.", "patch.norm."),
     *((rf"^features\.{2 * i + 1}\.", f"stages.{i}.") for i in range(4)),
     *((rf"^features\.{2 * i + 2}\.", f"merges.{i}.") for i in range(3)),
     *SAME,
 ]
 
 TIMM = [
-    (r"^patch_embed\.", "patch."),
+    (r"^patch_embed\.", "patch."), (r"^head\.fc\.", "head."),
     (r"^layers\.(\d+)\.blocks\.", r"stages.\1."),
     *((rf"^layers\.{i + 1}\.downsample\.", f"merges.{i}.") for i in range(3)),
-    (r"^head\.fc\.", "head."),
     *SAME,
 ]
 
@@ -261,9 +258,7 @@ def load_timm(model, state_dict):
 
 
 def _load(model, state_dict, rules):
-    renamed = weights.rename(
-        state_dict, rules, drop=r"relative_position_index$|attn_mask$")
+    renamed = weights.rename(state_dict, rules, drop=r"relative_position_index$|attn_mask$")
     if isinstance(model.head, nn.Identity):
-        renamed = {name: tensor for name, tensor in renamed.items()
-                   if not name.startswith("head.")}
+        renamed = {name: tensor for name, tensor in renamed.items() if not name.startswith("head.")}
     return weights.load(model, renamed)
