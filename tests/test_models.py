@@ -19,6 +19,7 @@ from evo.models.efficientnet import EfficientNet
 from evo.models.elmo import ELMo, spell
 from evo.models.googlenet import GoogLeNet
 from evo.models.gpt import GPT, gpt2_small
+from evo.models.gpt1 import GPT1, gpt1_base
 from evo.models.igpt import IGPT
 from evo.models.lenet import LeNet
 from evo.models.lxmert import LXMERT, CoLayer, lxmert_base
@@ -170,6 +171,7 @@ MODELS = {
     "vit without head": (lambda: ViT(**SMALL), lambda n: (images(n),), (32,)),
     "vit with fixed positions": (lambda: ViT(**SMALL, classes=10, positions=sine_cosine), lambda n: (images(n),), (10,)),
     "gpt": (lambda: GPT(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
+    "gpt1": (lambda: GPT1(vocab_size=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "igpt": (lambda: IGPT(colours=50, length=8, **TINY), lambda n: (tokens(n),), (6, 50)),
     "bert": (lambda: Answers(vocab_size=50, length=8, **TINY), lambda n: (tokens(n), segments(n)), (6 * 50 + 2,)),
     "visualbert": (lambda: one_row(VisualBERT(50, 8, 9, **TINY)), lambda n: (tokens(n), regions(n)), (6 * 50 + 2 + 4 * 32,)),
@@ -383,6 +385,7 @@ def test_exported_mae_takes_other_ratios():
 
 @pytest.mark.parametrize("build, count", [
     (vit_base_patch16, 86_567_656), (mae_vit_base_patch16, 111_907_840), (beit_base_patch16, 91_974_992), (gpt2_small, 124_439_808),
+    (gpt1_base, 116_534_784),
     (bert_base, 110_106_428), (bert_large, 336_226_108), (clip_vit_base_patch32, 151_277_313),
     (swin_tiny, 28_288_354), (swin_small, 49_606_258), (swin_base, 87_768_224), (visualbert_base, 111_680_828), (lxmert_base, 208_560_956),
     (vilt_base_patch32, 112_217_660)])
