@@ -1,6 +1,7 @@
 """Forgeries and silent changes that the proof must notice. Each was once tried with success (checksums are renewed, as a forger would)."""
 import ast
 import json
+import math
 from contextlib import nullcontext
 
 import pytest
@@ -194,6 +195,17 @@ def test_an_edited_history_is_caught_at_its_ends_at_once_and_in_its_middle_by_an
     monkeypatch.setenv("EVO_AUDIT", json.dumps({"toy": True}))
     with pytest.raises(zoo.ZooError, match="made anew"):
         run(steps=60)
+
+
+def test_losses_that_hop_from_batch_to_batch_may_come_out_otherwise_at_a_point_but_not_over_a_stretch():
+    hops = 0.12 * torch.randn(400, generator=torch.Generator().manual_seed(0))
+    losses = (1.2 + hops).tolist()
+    record = {"history": [[i + 1, x] for i, x in enumerate(losses)], "steps": 400, "score": 0.6}
+    made = lambda change: loop.Run(None, 400, 1.0, "trained", [[i + 1, x + change(i)] for i, x in enumerate(losses)])
+    assert proof._compare_runs("toy", made(lambda i: (-1) ** i * 0.14), 0.6, record) < 1  # as contrastive-told-1 did
+    for change in (lambda i: 0.7 * (i == 70), lambda i: 0.14 * (100 <= i < 110), lambda i: math.nan * (i == 399)):
+        with pytest.raises(zoo.ZooError, match="made anew"):
+            proof._compare_runs("toy", made(change), 0.6, record)
 
 
 def test_settings_may_not_contradict_the_call(monkeypatch):

@@ -57,11 +57,11 @@ def dense(maps, width, dropout=0.5):
 
 
 def conv_norm(inputs, outputs, size, stride=1, groups=1, activation=nn.ReLU):
-    """Convolution without bias, batch norm, activation."""
+    """Convolution without bias, batch norm, activation (in place)."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride, padding=size // 2,
                   groups=groups, bias=False),
-        nn.BatchNorm2d(outputs), activation())
+        nn.BatchNorm2d(outputs), activation(inplace=True))
 
 
 def he_normal(module):

@@ -2,7 +2,6 @@
 from functools import partial
 
 from torch import nn
-from torch.nn import functional as F
 
 from evo.models.convnet import ConvNet, GlobalAverage, conv_norm, he_normal
 
@@ -35,7 +34,7 @@ class Basic(nn.Module):
             nn.BatchNorm2d(width))
 
     def forward(self, x):
-        return F.relu(self.change(x) + self.shortcut(x))
+        return self.change(x).add_(self.shortcut(x)).relu_()
 
 
 class Bottleneck(Basic):
@@ -57,7 +56,7 @@ class Plain(Basic):
         self.shortcut = None
 
     def forward(self, x):
-        return F.relu(self.change(x))
+        return self.change(x).relu_()
 
 
 class ResNet(ConvNet):
@@ -83,8 +82,10 @@ class ResNet(ConvNet):
 
 
 def paper_stem(channels, width):
+    """The paper's, but ReLU after the maximum: the same in fewer steps."""
     return nn.Sequential(
-        *conv_norm(channels, width, 7, 2), nn.MaxPool2d(3, 2, padding=1))
+        *conv_norm(channels, width, 7, 2, activation=nn.Identity),
+        nn.MaxPool2d(3, 2, padding=1), nn.ReLU(inplace=True))
 
 
 def small_resnet(n, width=16, channels=1, classes=10, block=Basic):
