@@ -61,7 +61,7 @@ def current(name):
     except (ImportError, AttributeError):
         return None
     code = _code(found)
-    if code is not None and not _of_library(code):
+    if code is not None and not _of_library(code) and code.__module__ == module:  # else a cached function under another's name
         return _own(code)
     return _Walk().of_class(found) if isinstance(found, type) else _Walk().content(found)
 

@@ -63,15 +63,21 @@ def _check(vectors, least=2, uses=None):
 
 
 def place(word, text):
-    """Where the word or a form of it stands in a list of words: the longest common beginning."""
+    """Where the word or a form of it stands in a list of words.
+
+    That is where the longest beginning is shared.
+    """
     if not isinstance(word, str) or not word:
         raise ValueError(f"a word is wanted, a string, got {word!r}")
     if isinstance(text, str) or not text:
         raise ValueError(f"a text is wanted, a list of words, got {text!r}")
+
     def common(other):
         pairs = enumerate(zip(word, other))
-        return next((k for k, (a, b) in pairs if a != b), min(len(word), len(other)))
-    return max(range(len(text)), key=lambda k: (text[k] == word, common(text[k]), -len(text[k])))
+        return next((k for k, (a, b) in pairs if a != b),
+                    min(len(word), len(other)))
+    return max(range(len(text)), key=lambda k: (
+        text[k] == word, common(text[k]), -len(text[k])))
 
 
 def usage_examples(wordnet, min_count=5):
@@ -106,20 +112,25 @@ def pairs_of_senses(uses):
 
 
 def told_apart(vectors, uses, pairs):
-    """For each of the pairs, how many of its two uses are given the right one of the two supersenses: (P,), 0, 1/2 or 1.
+    """For each of the pairs, which share of its two uses is told rightly: (P,).
 
-    A supersense is the mean of the vectors of all uses that are not held out; the nearer mean, by the cosine, is right or
-    wrong. A tie is half right: a model with one vector a word gets one half.
+    The choice is between the two supersenses of the pair. A supersense is the
+    mean of the vectors of all uses that are not held out; the nearer mean, by
+    the cosine, is right or wrong. A tie is half right: a model with one vector
+    a word gets one half.
     """
     _check(vectors, uses=uses)
     if not len(pairs):
         raise ValueError("there is no pair to tell apart")
     centred = vectors - vectors[~uses.held].mean(0)
-    means = torch.stack([centred[~uses.held & (uses.labels == k)].mean(0) for k in range(len(uses.names))]).nan_to_num()
+    means = torch.stack([
+        centred[~uses.held & (uses.labels == k)].mean(0)
+        for k in range(len(uses.names))]).nan_to_num()
     scores = centred @ F.normalize(means, dim=1).T
     i, j = torch.tensor(pairs).T
     a, b = uses.labels[i], uses.labels[j]
-    lead = torch.stack([scores[i, a] - scores[i, b], scores[j, b] - scores[j, a]])
+    lead = torch.stack(
+        [scores[i, a] - scores[i, b], scores[j, b] - scores[j, a]])
     return (lead.sign().double().mean(0) + 1) / 2
 
 
@@ -135,10 +146,14 @@ def words_with_senses(uses):
 
 
 def nearest_use(vectors, uses, rows):
-    """Share of these uses whose nearest other one, by the cosine, has the same supersense."""
+    """Share of these uses whose nearest other one has the same supersense.
+
+    Nearest by the cosine.
+    """
     _check(vectors, uses=uses)
     if len(rows) < 2:
-        raise ValueError(f"two uses are needed for one to be near another, got {len(rows)}")
+        raise ValueError("two uses are needed for one to be near another, "
+                         f"got {len(rows)}")
     X = F.normalize(vectors[rows] - vectors.mean(0), dim=1)
     nearest = (X @ X.T).fill_diagonal_(-torch.inf).argmax(1)
     return (uses.labels[rows][nearest] == uses.labels[rows]).double().mean().item()

@@ -402,3 +402,12 @@ def test_a_proof_leaves_running_statistics_as_recorded(monkeypatch, proving):
     mode(monkeypatch, proving)
     proved = entry().state_dict()
     assert all(torch.equal(proved[name], t) for name, t in recorded.items())
+
+
+def test_a_cached_function_under_another_modules_name_is_no_change():
+    from evo.data.pairs import portraits  # uses evo.data.photos.photos, which is cached, by its name in evo.data.pairs
+    from evo.fingerprint import current
+
+    made = {part: mark for part, mark in marks(portraits).items() if part.startswith("evo.")}
+    assert {part for part, mark in made.items() if current(part) != mark} == set()
+    assert any(part.startswith("evo.data.pairs:photo") for part in made)

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from evo.data import sources
+from evo.data import scenes, sources
+from evo.data.photos import photos
 from evo.data.text import split
+from evo.data.wild import photographs
 
 MASTER = 64  # side of the pictures in the canonical file; the font's own are 128
 
@@ -81,6 +83,45 @@ def resize(rgba, size):
     rgba = torch.cat([colour / alpha.clamp(min=1), alpha], 1)
     white = colour / 255 + (255 - alpha)
     return rgba.round().clamp(0, 255).byte(), white.round().clamp(0, 255).byte()
+
+
+def portraits(rows, part, size=32, seed=0, many=1):
+    """`many` pictures of each photographed thing, large and near the middle of a photograph: (len(rows), many, 3, S, S) uint8.
+
+    rows: positions in `photos()`. part: "train", "valid" or "test", whose photographs are behind, none of them in two parts.
+    size: S, 16, 32, 64 or 128. A picture depends on its row, part, seed and number alone. Raises ValueError for anything else.
+    """
+    places = scenes.SPLITS[:3]
+    if part not in places:
+        raise ValueError(f"part={part!r}: the photographs behind are of {', '.join(places)}")
+    if isinstance(size, bool) or size not in (16, 32, 64, 128):
+        raise ValueError(f"size={size!r}: portraits come in 16, 32, 64 and 128 pixels")
+    if isinstance(many, bool) or not isinstance(many, int) or many < 1:
+        raise ValueError(f"many={many!r} must be a whole number from 1 on")
+    scenes.check_seed(seed)
+    rows, last = np.asarray(rows), len(photos()) - 1
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows) or not 0 <= rows.min() <= rows.max() <= last:
+        raise ValueError(f"rows must be whole numbers from 0 to {last}, in a list")
+    made = [[portrait(int(i), part, size, seed, number) for number in range(many)] for i in rows]
+    return torch.from_numpy(np.array(made))
+
+
+def portrait(which, part, size, seed, number):
+    """(3, S, S) uint8: one of `portraits`, in whole numbers as the scenes are."""
+    chance = scenes.Chance(scenes.SPLITS.index(part), seed, which, number)
+    canvas = scenes.background(photographs().pixels[chance.pick(scenes.places(part))], chance)
+    colours, alpha = scenes.turned(which, chance.between(76, 92), chance.between(-12, 12), bool(chance.below(2)))
+    whole, place = scenes.S, []
+    for side in alpha.shape:
+        free = (whole - side) // 2
+        start = free + chance.between(-min(8, free), min(8, free))
+        place.append(slice(start, start + side))
+    opacity, behind = alpha[..., None], canvas[tuple(place)]
+    lit = scenes.light(colours, opacity, behind)
+    canvas[tuple(place)] = (lit * 255 + (255 - opacity) * behind + 127) // 255
+    k = whole // size
+    canvas = np.clip(canvas, 0, 255).reshape(size, k, size, k, 3).sum((1, 3))
+    return ((2 * canvas + k * k) // (2 * k * k)).astype(np.uint8).transpose(2, 0, 1)
 
 
 # --- from font and annotations to the canonical entries -------------------------------------------

@@ -187,6 +187,20 @@ def check_language(language, known):
         raise ValueError(f"language={language!r} is not there: choose one of {', '.join(known)}")
 
 
+def wordings(languages):
+    """Every photograph's caption in each of these languages, for languages that have all of them: N lists of len(languages) strings.
+
+    languages: a list of codes, as ["en", "de"]. Raises ValueError for one that is not there or lacks captions.
+    """
+    if isinstance(languages, str) or not isinstance(languages, (list, tuple)) or not languages:
+        raise ValueError(f"languages={languages!r} must be a list of codes, as ['en', 'de']")
+    found = photos().captions
+    whole = [code for code, captions in found.items() if all(captions)]
+    for language in languages:
+        check_language(language, whole)
+    return [list(row) for row in zip(*(found[language] for language in languages))]
+
+
 def split_by_name(kinds, captions, names):
     """{part: positions}: of every kind's different captions a fifth for the test and an eighth for validation.
 
