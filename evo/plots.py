@@ -18,6 +18,8 @@ COLORS = {  # a family a lineage; tests/test_plots.py says which stand side by s
     "naive Bayes": "#bd4408",
     "word2vec": "#6d8116",
     "gensim": "#e9a00e",
+    "GloVe": "#1f8ad1",
+    "fastText": "#e9a00e",
     "linear": "#afb516",
     # read one after another: purple and pink
     "LSTM": "#880a97",

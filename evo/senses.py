@@ -112,7 +112,7 @@ def pairs_of_senses(uses):
 
 
 def told_apart(vectors, uses, pairs):
-    """For each of the pairs, which share of its two uses is told rightly: (P,).
+    """For each pair, the share of its two uses that is told rightly: (P,).
 
     The choice is between the two supersenses of the pair. A supersense is the
     mean of the vectors of all uses that are not held out; the nearer mean, by
@@ -156,7 +156,8 @@ def nearest_use(vectors, uses, rows):
                          f"got {len(rows)}")
     X = F.normalize(vectors[rows] - vectors.mean(0), dim=1)
     nearest = (X @ X.T).fill_diagonal_(-torch.inf).argmax(1)
-    return (uses.labels[rows][nearest] == uses.labels[rows]).double().mean().item()
+    return (uses.labels[rows][nearest]
+            == uses.labels[rows]).double().mean().item()
 
 
 def similarity(vectors):

@@ -12,7 +12,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from evo import align, decode, plots, probes, tokenizers, words  # noqa: E402
+from evo import align, cooccur, decode, plots, probes, tokenizers, words  # noqa: E402
 from evo.data import bible, captions, images, names, pairs, photos, scenes, sources, tasks, text  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
@@ -176,6 +176,12 @@ TABLE = {
     "name": (lambda t, x: photos.name(x, "en"), [None, NAN, 3, b"A crow.", ["A crow."]]),
     "name language": (lambda t, x: photos.name("A crow.", x), NOT_LANGUAGE),
     "trim": (lambda t, x: photos.trim(x), [np.zeros((2, 2, 4), np.uint8)]),
+    "wordings": (lambda t, x: photos.wordings(x), [None, NAN, 3, "en", [], ["xx"], ["en", None], ["en", "zu"], [["en"]]]),
+    "portraits": (lambda t, x: pairs.portraits(x, "train"), [None, NAN, "x", 3, [], [-1], [313], [0.5], [[0]], [True], ["a"], [0, [1]]]),
+    "portraits part": (lambda t, x: pairs.portraits([0], x), [None, NAN, 3, "", "combinations", ["train"]]),
+    "portraits size": (lambda t, x: pairs.portraits([0], "train", x), [None, NAN, "32", 31.5, 0, 30, 256, True, [32]]),
+    "portraits seed": (lambda t, x: pairs.portraits([0], "train", seed=x), [None, NAN, "0", 0.5, -1, 2**31, True]),
+    "portraits many": (lambda t, x: pairs.portraits([0], "train", many=x), [None, NAN, "1", 1.5, 0, -1, True]),
     "scenes": (lambda t, x: scenes.scenes(x), [*NOT_K, 2**40]),
     "scenes split": (lambda t, x: scenes.scenes(1, x), [None, NAN, 3, "", "dev", ["train"]]),
     "scenes size": (lambda t, x: scenes.scenes(1, size=x), [None, NAN, "64", 32, 0, True, [64]]),
@@ -215,6 +221,20 @@ TABLE = {
     # ------------------------------------------------------------ translation
     "clauses": (lambda t, x: bible.clauses(x), [None, NAN, "12", 0, -1, 1.5, True]),
     "names": (lambda t, x: names.names(x), [None, NAN, "12", 0, -1, 1.5, True]),
+    # ------------------------------------------------------------ counted neighbours
+    "cooccurrences": (lambda t, x: cooccur.cooccurrences(x, [0, 0], 1, 3),
+                      [None, NAN, "ab", 3, [], [0], [[0, 1]], [0.5, 1], [-1, 0], [0, 3], ["a", "b"]]),
+    "cooccurrences sentence": (lambda t, x: cooccur.cooccurrences([0, 1], x, 1, 3), [None, NAN, "ab", 3, [], [0], [[0, 0]]]),
+    "cooccurrences window": (lambda t, x: cooccur.cooccurrences([0, 1], [0, 0], x, 3), NOT_K),
+    "cooccurrences size": (lambda t, x: cooccur.cooccurrences([0, 1], [0, 0], 1, x), [*NOT_K, 1]),
+    "pmi": (lambda t, x: cooccur.pmi(x), [None, NAN, "ab", 3, [], [[NAN]], [[-1.0]], [[0.0]], ["a"], [[math.inf]]]),
+    "pmi smoothing": (lambda t, x: cooccur.pmi(np.eye(2), x), [None, NAN, "1", 0, -1, 2, [1]]),
+    "pmi negatives": (lambda t, x: cooccur.pmi(np.eye(2), 1.0, x), [None, NAN, "1", 0, -1, math.inf, [1]]),
+    "factor": (lambda t, x: cooccur.factor(x, 1), [None, NAN, "ab", 3, [], [[NAN]], ["a"], [[math.inf]]]),
+    "factor dim": (lambda t, x: cooccur.factor(np.eye(2), x), [*NOT_K, 3]),
+    "factor power": (lambda t, x: cooccur.factor(np.eye(2), 1, x), [None, NAN, "1", -1, 2, [1]]),
+    "factor seed": (lambda t, x: cooccur.factor(np.eye(2), 1, seed=x), [*NOT_WHOLE, -1]),
+    "as_counts": (lambda t, x: cooccur.as_counts(x), [None, NAN, "ab", 3, [], [[NAN]], [[-1.0]], [[0.0]]]),
     "IBM1": (lambda t, x: align.IBM1(x, [["a"]]), NOT_WORD_LISTS),
     "IBM1 target": (lambda t, x: align.IBM1([["a"]], x), NOT_WORD_LISTS),
     "IBM1 rounds": (lambda t, x: align.IBM1([["a"]], [["b"]], x), [None, NAN, "5", 0, -1, 1.5, True]),
@@ -249,9 +269,11 @@ def test_what_cannot_be_used_gives_one_clear_sentence(tools, name, i):
     assert "/evo/" in str(origin) and "site-packages" not in str(origin), f"{name}({inputs[i]!r}): raw error of {origin}: {error!r}"
 
 
-MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, names, align, decode)
-CALLED = {"bible": "clauses", "names": "names", "sources": "get load find", "images": "to_float", "pairs": "emoji split_by resize",
-          "text": "tokenize split", "photos": "name trim", "scenes": "scenes choose", "captions": "captions",
+MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, names, align, decode,
+           cooccur)
+CALLED = {"bible": "clauses", "names": "names", "sources": "get load find", "images": "to_float",
+          "pairs": "emoji split_by resize portraits",
+          "text": "tokenize split", "photos": "name trim wordings", "scenes": "scenes choose", "captions": "captions",
           "tasks": "matching questions answer_ids entailment cover two_images choices referring regions images_of overlap"}  # others build
 NOTHING = {"plots.use_style", "words.analogy_questions", "images.fashion_mnist", "text.wordnet"}  # without an argument
 ELSEWHERE = {"probes.is_whole", "probes.Classifier", "decode.Prefixes"}

@@ -209,7 +209,9 @@ MODELS = {
 
 # every file, and the protocol of evo.models
 
-NO_MODEL = {"weights": "published weights under our names", "convnet": "what convolutional networks share"}
+NO_MODEL = {"weights": "published weights under our names", "convnet": "what convolutional networks share",
+            "glove": "two tables, moved by AdaGrad written out; see tests/test_glove_properties.py",
+            "fasttext": "word2vec's fast trainer with more rows; see tests/test_glove_properties.py"}
 OTHERWISE = {
     "word2vec": "a table of vectors, one a word: `hidden` looks them up, and nothing stands above them",
     "nnlm": "its output is asked for one word or for all (`log_prob`, `forward`), so that only the drawer needed is opened",

@@ -78,6 +78,7 @@ def test_a_figure_is_the_same_bytes_on_every_run():
 
 TOGETHER = [  # what stands in one figure, here or in the chapters that are planned
     "bag of words, naive Bayes, text CNN, chance", "bag of words, naive Bayes, raw input", "word2vec, gensim, untrained",
+    "word2vec, GloVe, bag of words, raw input", "word2vec, fastText, untrained",
     "LSTM, GRU, CNN, Transformer, chance", "LSTM, Transformer, bag of words, chance", "ELMo, LSTM, naive Bayes",
     "ELMo, word2vec, untrained, bag of words, chance", "ELMo, raw input, untrained, chance",
     "BERT, GPT, ELMo, word2vec, bag of words", "BERT, untrained, bag of words", "BERT, Transformer, ELMo", "GPT, Transformer, LSTM",

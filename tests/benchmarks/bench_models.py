@@ -262,13 +262,13 @@ def paired_seconds(steps, rounds):
 
 def measure(name, rounds):
     torch.manual_seed(0)
-    seconds, kept = [[], []], []
+    seconds, memory, kept = [[], []], None, []
     for _ in range(BUILDS):
         sides = BENCHMARKS[name]()
         counts = [sum(p.numel() for p in model.parameters()) for model, _ in sides]
         assert counts[0] - MORE.get(name, 0) == counts[1], f"{name}: {counts} parameters, this is not the same model"
         steps = [make_step(*side) for side in sides]
-        memory = memory if kept else [peak_bytes(step) for step in steps]
+        memory = memory or [peak_bytes(step) for step in steps]
         kept.append(steps)  # so that the next ones lie elsewhere
         for side, times in zip(seconds, paired_seconds(steps, math.ceil(rounds / BUILDS))):
             side += times
