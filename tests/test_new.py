@@ -40,7 +40,7 @@ def test_a_new_part_stands_in_front_of_the_results():
 
 
 @pytest.mark.parametrize("part, name, stream", [
-    ("vision", "detection", "vision"), ("words", "glove", "language"), ("sounds", "wav2vec", "merged"),
+    ("vision", "detection", "vision"), ("words", "speech", "language"), ("sounds", "wav2vec", "merged"),
 ])  # fmt: skip
 def test_the_map_has_the_chapter_at_the_node_that_waits_for_it_or_at_a_new_one(part, name, stream):
     import evo_pages
