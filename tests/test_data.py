@@ -314,7 +314,8 @@ def test_loading_from_the_cache_is_quick(wn, fashion, emo):
 def test_state_of_the_data(wn, fashion, emo):
     rows = sources.verify()
     assert [row["name"] for row in rows] == [
-        "wordnet", "fashion_mnist", "emoji", "backgrounds", "photos", "bible", "names", "wild", "wild64", "scenes"]
+        "wordnet", "fashion_mnist", "emoji", "backgrounds", "photos", "bible", "names", "everyday", "wild", "wild64",
+        "scenes"]
     assert all(row["state"] == "ready" and row["hash"] in sources.DATASETS[row["name"]].hashes for row in rows)
 
 

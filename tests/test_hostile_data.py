@@ -12,8 +12,10 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from evo import align, cooccur, decode, plots, probes, tokenizers, words  # noqa: E402
-from evo.data import bible, captions, images, names, pairs, photos, scenes, sources, tasks, text  # noqa: E402
+from evo import align, cooccur, decode, grow, plots, probes, tokenizers, words  # noqa: E402
+from evo.data import bible, captions, everyday, images, names, pairs, photos, scenes, sources, tasks, text  # noqa: E402
+from evo.grow import add_words  # noqa: E402
+from evo.models.bert import BERT  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
 from evo.train import Batches  # noqa: E402
@@ -50,6 +52,10 @@ def tools():
 
 def classifier():
     return Classifier(torch.nn.Identity(), lambda body, x: body(x), 3, 2)
+
+
+def reader(tools):
+    return BERT(len(tools.wordpiece), 4, 8, 1, 2)
 
 
 # what is called -> (call of the tools and one wrong input, wrong inputs)
@@ -95,6 +101,14 @@ TABLE = {
                                       [NAN, 3, "a", [NAN], [3], [HALF], [], ["a", "b"], [""]]),
     "WordPiece.encode_batch length": (lambda t, x: t.wordpiece.encode_batch(TEXTS, length=x), [*NOT_WHOLE[1:], 0, 4, -1]),
     "WordPiece.decode": (lambda t, x: t.wordpiece.decode(x), NOT_IDS),
+    # ------------------------------------------------------------ new words
+    "add_words": (lambda t, x: add_words(reader(t), t.wordpiece, x),
+                  [None, NAN, 3, "ab", [], [3], [["a"], ["b"]], ["dog", "dog"], ["Cow"], ["a cow"],
+                   ["caf\u00e9"], [""], ["c" * 101], ["[MASK]"], ["c"]]),
+    "add_words model": (lambda t, x: add_words(x, t.wordpiece, ["cow"]), [None, 3, "bert", torch.nn.Linear(2, 2), BERT(9, 4, 8, 1, 2)]),
+    "add_words pieces": (lambda t, x: add_words(reader(t), x, ["cow"]), [None, 3, "abc", ["c", "##ow"], Vocab([["a"]])]),
+    "add_words start": (lambda t, x: add_words(reader(t), t.wordpiece, ["cow"], x), [None, NAN, 3, "zero"]),
+    "add_words seed": (lambda t, x: add_words(reader(t), t.wordpiece, ["cow"], "random", x), [*NOT_WHOLE, -1]),
     # ------------------------------------------------------------ words
     "WordVectors": (lambda t, x: WordVectors(x, torch.eye(2)), [*NOT_WORDS, [], ["a"], ["a", "a"]]),
     "WordVectors vectors": (lambda t, x: WordVectors(["a", "b"], x),
@@ -220,6 +234,7 @@ TABLE = {
     "overlap size": (lambda t, x: tasks.overlap([[0, 0, 4, 4]], [[0, 0, 4, 4]], x), [None, NAN, "8", 0, -1, [8]]),
     # ------------------------------------------------------------ translation
     "clauses": (lambda t, x: bible.clauses(x), [None, NAN, "12", 0, -1, 1.5, True]),
+    "sentences": (lambda t, x: everyday.sentences(x), [None, NAN, "12", 0, -1, 1.5, True]),
     "names": (lambda t, x: names.names(x), [None, NAN, "12", 0, -1, 1.5, True]),
     # ------------------------------------------------------------ counted neighbours
     "cooccurrences": (lambda t, x: cooccur.cooccurrences(x, [0, 0], 1, 3),
@@ -269,9 +284,9 @@ def test_what_cannot_be_used_gives_one_clear_sentence(tools, name, i):
     assert "/evo/" in str(origin) and "site-packages" not in str(origin), f"{name}({inputs[i]!r}): raw error of {origin}: {error!r}"
 
 
-MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, names, align, decode,
-           cooccur)
-CALLED = {"bible": "clauses", "names": "names", "sources": "get load find", "images": "to_float",
+MODULES = (plots, probes, tokenizers, words, sources, images, pairs, text, photos, scenes, captions, tasks, bible, everyday, names, align,
+           decode, cooccur, grow)
+CALLED = {"bible": "clauses", "everyday": "sentences", "names": "names", "sources": "get load find", "images": "to_float",
           "pairs": "emoji split_by resize portraits",
           "text": "tokenize split", "photos": "name trim wordings", "scenes": "scenes choose", "captions": "captions",
           "tasks": "matching questions answer_ids entailment cover two_images choices referring regions images_of overlap"}  # others build

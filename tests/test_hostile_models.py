@@ -15,6 +15,7 @@ from evo.models import vit, weights
 from evo.models.beit import BEiT
 from evo.models.bert import BERT
 from evo.models.clip import CLIP
+from evo.models.convs2s import ConvS2S
 from evo.models.elmo import FILL, ELMo, ScalarMix, reverse, spell
 from evo.models.gpt import GPT, generate, step
 from evo.models.mae import MAE, MAEWithMaskTokens
@@ -72,6 +73,8 @@ READS_IDS = {
     "Seq2Seq, source": lambda ids: Seq2Seq(V, 8, 6)(ids, IDS),
     "Seq2Seq, target": lambda ids: Seq2Seq(V, 8, 6)(IDS, ids),
     "RNNSearch, source": lambda ids: RNNSearch(V, 8, 6)(ids, IDS),
+    "ConvS2S, source": lambda ids: ConvS2S(V, 8, 2)(ids, IDS),
+    "ConvS2S, target": lambda ids: ConvS2S(V, 8, 2)(IDS, ids),
     "beam": lambda ids: beam(RNNSearch(V, 8, 6), ids, 1, 2, 3),
     "ViLT": lambda ids: ViLT(V, 8, **SMALL)(ids, IMAGES),
     "TextCNN": lambda ids: text_cnn()(ids, FLAGS),
@@ -111,6 +114,7 @@ READS_FLAGS = {
     "Transformer.decode": (lambda m: Transformer(V, **TINY).decode(IDS, X, m), "valid"),
     "Seq2Seq": (lambda m: Seq2Seq(V, 8, 6)(IDS, IDS, m), "valid"),
     "RNNSearch.decode": (lambda m: RNNSearch(V, 8, 16).decode(IDS, X, m), "valid"),
+    "ConvS2S": (lambda m: ConvS2S(V, 8, 2)(IDS, IDS, m), "valid"),
     "beam, valid": (lambda m: beam(RNNSearch(V, 8, 6), IDS, 1, 2, 3, valid=m), "valid"),
     "ViLT": (lambda m: ViLT(V, 8, **SMALL)(IDS, IMAGES, m), "valid"),
     "TextCNN": (lambda m: text_cnn()(IDS, m), "valid"),

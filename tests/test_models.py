@@ -13,6 +13,7 @@ from evo.models.beit import BEiT, beit_base_patch16
 from evo.models.bert import BERT, bert_base, bert_large
 from evo.models.clip import CLIP, ImageTower, TextTower, clip_vit_base_patch32
 from evo.models.convnet import GlobalAverage, conv_norm
+from evo.models.convs2s import ConvS2S
 from evo.models.densenet import DenseNet
 from evo.models.dvae import DVAE
 from evo.models.efficientnet import EfficientNet
@@ -188,6 +189,7 @@ MODELS = {
     "rnnlm": (lambda: RNNLM(50, GRU(8, 12), output=lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (6, 50)),
     "seq2seq": (lambda: Seq2Seq(50, 8, 12), lambda n: (tokens(n), tokens(n)[:, 1:], valid(n)), (5, 50)),
     "rnnsearch": (lambda: RNNSearch(50, 8, 12, looks=7), lambda n: (tokens(n), tokens(n)[:, 1:], valid(n)), (5, 50)),
+    "convs2s": (lambda: ConvS2S(50, 8, 2), lambda n: (tokens(n), tokens(n)[:, 1:], valid(n)), (5, 50)),
     "skip-gram": (lambda: SkipGram(50, 8), lambda n: (tokens(n)[:, 0], tokens(n)), (6,)),
     "cbow": (lambda: CBOW(50, 8), lambda n: (tokens(n).masked_fill(~valid(n), -1), tokens(n)), (6,)),
     "mae": (lambda: mae(), lambda n: (images(n), masked(n)), (4, 48)),

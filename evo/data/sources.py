@@ -193,9 +193,22 @@ NAMES = Dataset(
     megabytes=30,
 )
 
+# Ding's dictionary. Another release of Debian has another version of it, which is refused: then Debian's archive gives this one.
+EVERYDAY = Dataset(
+    name="everyday",
+    about="Ding's German-English dictionary: 17,946 of its examples, sentences with their translations",
+    module="evo.data.everyday",
+    urls={},
+    packages={
+        "d/ding/trans-de-en_1.9-6_all.deb": "sha256:45f6b4cf1c434776fba6811d7bc522efabb5425c43ba8afd0e289bf9e2e53df4",
+    },
+    hashes=("7315a053e8dfcaf07fff7de8e78bae6844815b323b95304836e1fc24b790fefd",),
+    megabytes=60,
+)
+
 DATASETS = {
     dataset.name: dataset
-    for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, BIBLE, NAMES, WILD, WILD64, SCENES)
+    for dataset in (WORDNET, FASHION_MNIST, EMOJI, BACKGROUNDS, PHOTOS, BIBLE, NAMES, EVERYDAY, WILD, WILD64, SCENES)
 }
 
 
