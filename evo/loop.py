@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import torch
 from safetensors import safe_open
@@ -59,14 +60,19 @@ def train(model, loss_fn, batches, plan, *, mark=None, limited=True, label=None)
     optimizer = recipe.make_optimizer(model, plan, accelerator.device)
     model, optimizer = accelerator.prepare(model.train(), optimizer)
     checkpoint = _checkpoint_path(mark)
-    start, losses, spent, first = _resume(checkpoint, raw, optimizer)
+    start, losses, spent, first, bent = _resume(checkpoint, raw, optimizer, whole=math.isinf(budget))
+    if bent is not None:
+        steps, budget = bent, math.inf  # what was decided before the run was killed stays decided
     began = saved = time.perf_counter()
     quiet = not accelerator.is_main_process or label is None
     bar = tqdm(total=steps, initial=start, desc=label, disable=quiet, file=sys.stderr, mininterval=0.5)
     step = start
     with torch.random.fork_rng():
         while step < steps:
-            loss, norm = recipe.take_step(accelerator, model, optimizer, loss_fn, batches, step, {**plan, "steps": steps})
+            given = loss_fn, batches
+            if step == start:
+                given = _looked_at(*given, plan["accumulate"] * accelerator.num_processes)
+            loss, norm = recipe.take_step(accelerator, model, optimizer, *given, step, {**plan, "steps": steps})
             losses.append(loss)
             if step < zoo.REPLAY:
                 first.append([float(f"{x:.6g}") for x in (loss, norm) if x is not None])
@@ -82,7 +88,7 @@ def train(model, loss_fn, batches, plan, *, mark=None, limited=True, label=None)
                     steps = bar.total = max(step, possible)
                 budget = math.inf
             if checkpoint and now - saved > CHECKPOINT_EVERY and accelerator.is_main_process:
-                _save(checkpoint, raw, optimizer, losses, used, first)
+                _save(checkpoint, raw, optimizer, losses, used, first, steps if steps < planned else None)
                 saved = now
             bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
             bar.update()
@@ -113,7 +119,41 @@ def first_steps(model, loss_fn, batches, plan, nudge=None):
     model, optimizer = accelerator.prepare(model.train(), optimizer)
     with torch.random.fork_rng():
         steps = range(min(zoo.REPLAY, plan["steps"]))
-        return [list(recipe.take_step(accelerator, model, optimizer, loss_fn, batches, step, plan)) for step in steps]
+        given = _looked_at(loss_fn, batches, plan["accumulate"] * accelerator.num_processes)
+        return [list(recipe.take_step(accelerator, model, optimizer, *given, step, plan)) for step in steps]
+
+
+def _looked_at(loss_fn, batches, slices):
+    """loss_fn and batches for the first step: what they give is looked at as it passes, so nothing is computed or drawn twice."""
+
+    def at(step, seed):
+        batch = batches.at(step, seed)
+        for t in batch if isinstance(batch, tuple) else (batch,):
+            if not isinstance(t, torch.Tensor):
+                raise ValueError(f"batches.at(step, seed) must give a tensor or a tuple of tensors, got {_kind(batch, t)}")
+            if not t.ndim or len(t) < slices:
+                rows = len(t) if t.ndim else 0
+                raise ValueError(f"a batch of {rows} rows cannot be cut into {slices} slices (accumulate times processes): "
+                                 f"pass accumulate={max(rows, 1)} or less, or larger batches")
+        return batch
+
+    def looked_at(model, *batch):
+        loss = loss_fn(model, *batch)
+        if not isinstance(loss, torch.Tensor):
+            raise ValueError(f"loss_fn returned a {type(loss).__name__}: it must return a tensor of one number, without float() or .item()")
+        if loss.numel() != 1:
+            raise ValueError(f"loss_fn returned a tensor of shape {tuple(loss.shape)}: it must return one number, such as its .mean()")
+        if not loss.requires_grad:
+            raise ValueError("loss_fn returned a number that depends on no weight that learns: compute it from the model's outputs, "
+                             "without detach() or no_grad()")
+        return loss
+
+    return looked_at, SimpleNamespace(at=at)
+
+
+def _kind(batch, part):
+    """What came instead of a tensor, in words."""
+    return f"a {type(batch).__name__}" if part is batch else f"a tuple that holds a {type(part).__name__}"
 
 
 def last_loss(model, loss_fn, batches, plan, history):
@@ -240,14 +280,17 @@ def drop_checkpoint(mark):
     shutil.rmtree(_checkpoint_path(mark).parent, ignore_errors=True)
 
 
-def _save(path, model, optimizer, losses, seconds, first):
-    """One file, written aside, flushed and renamed: there is never half a checkpoint. Its checksum stands in front."""
+def _save(path, model, optimizer, losses, seconds, first, bent=None):
+    """One file, written aside, flushed and renamed: there is never half a checkpoint. Its checksum stands in front.
+
+    bent: the steps that a time budget left of the run, None where it has not shortened it.
+    """
     tensors = {f"model.{k}": v.detach().cpu().contiguous().clone() for k, v in zoo.weights_of(model).items()}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(v).detach().cpu().contiguous().clone() for k, v in state.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        meta = {"losses": json.dumps(losses), "seconds": str(seconds), "first": json.dumps(first)}
+        meta = {"losses": json.dumps(losses), "seconds": str(seconds), "first": json.dumps(first), "bent": json.dumps(bent)}
         data = save(tensors, metadata=meta)
         zoo.write_bytes(path, data)
         zoo.write_bytes(path.with_suffix(".sha256"), hashlib.sha256(data).hexdigest().encode())
@@ -255,10 +298,14 @@ def _save(path, model, optimizer, losses, seconds, first):
         say(f"cannot write the checkpoint {path}: {error}. Training goes on; set EVO_CACHE to a folder with space.")
 
 
-def _resume(path, model, optimizer):
-    """Step to go on from, the losses so far, the seconds they took, what the first steps gave."""
+def _resume(path, model, optimizer, whole):
+    """Step to go on from, the losses so far, the seconds they took, what the first steps gave, the steps of a bent run or None.
+
+    whole: the run is to be done whole, so one that the time budget has bent is of no use to it.
+    """
+    nothing = 0, [], 0.0, [], None
     if path is None or not path.exists():
-        return 0, [], 0.0, []
+        return nothing
     try:
         recorded = path.with_suffix(".sha256").read_bytes().decode()
         if hashlib.sha256(path.read_bytes()).hexdigest() != recorded:
@@ -267,11 +314,15 @@ def _resume(path, model, optimizer):
             tensors = {k: file.get_tensor(k) for k in file.keys()}
             meta = file.metadata()
         losses, seconds, first = json.loads(meta["losses"]), float(meta["seconds"]), json.loads(meta["first"])
+        bent = json.loads(meta.get("bent", "null"))  # older checkpoints do not say
     except Exception as error:
         aside = path.with_suffix(".damaged")
         os.replace(path, aside)
         say(f"the checkpoint {path} is damaged ({error}); it is set aside as {aside.name}, and training starts again")
-        return 0, [], 0.0, []
+        return nothing
+    if whole and bent is not None:
+        say(f"the checkpoint {path} is of a run that a time budget had shortened to {bent:,} steps; training starts again, whole")
+        return nothing
     with torch.no_grad():
         for k, v in zoo.weights_of(model).items():
             v.copy_(tensors[f"model.{k}"])
@@ -282,7 +333,7 @@ def _resume(path, model, optimizer):
             state.setdefault(int(i), {})[k] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     say(f"resuming at step {len(losses):,} from {path}")
-    return len(losses), losses, seconds, first
+    return len(losses), losses, seconds, first, bent
 
 
 # ---------------------------------------------------------------- small things

@@ -5,6 +5,7 @@ as literals, and the arguments of the call of `fit` that names the entry. What o
 computed values) is left to `evo zoo verify`.
 """
 import ast
+import functools
 import json
 import re
 
@@ -16,7 +17,7 @@ def chapters_of(notebooks):
     """{entry: notebook} by the name= of every fit and study in their code."""
     found = {}
     for path in notebooks:
-        text = "\n".join(_cells(path))
+        text = "\n".join(_cells(path.read_bytes()))
         makes = [re.sub(r"\\\{.*?\\\}", ".+", re.escape(name)) for name in re.findall(r'\bname=f?"([^"]+)"', text)]
         for name in zoo.names():
             if any(re.fullmatch(pattern, name) for pattern in makes):
@@ -30,7 +31,7 @@ def differences(name, notebook):
     if "parts" not in record:
         return ["the record names no parts"]
     found = [part for part, mark in record["parts"].items() if part.startswith("evo") and _now(part) != mark]
-    text = _Text(notebook)
+    text = _text(notebook.read_bytes())
     for part, mark in record["parts"].items():
         if part.startswith("chapter:") and mark not in text.marks.get(part.removeprefix("chapter:").rstrip("'"), {mark}):
             found.append(part)
@@ -50,18 +51,24 @@ def _now(part):
     return _known[part]
 
 
-def _cells(path):
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+@functools.lru_cache(maxsize=64)
+def _text(notebook):
+    """`_Text` of a notebook, read once however many entries it makes. By its bytes, so that an edit is never missed."""
+    return _Text(notebook)
+
+
+def _cells(notebook):
+    cells = json.loads(notebook)["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     return [re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source) for source in code]
 
 
 class _Text:
-    """What can be read off a notebook. marks: {name: hashes of all its definitions}."""
+    """What can be read off a notebook's bytes. marks: {name: hashes of all its definitions}."""
 
-    def __init__(self, path):
+    def __init__(self, notebook):
         self.marks, self.constants, self.calls = {}, {}, []
-        for source in _cells(path):
+        for source in _cells(notebook):
             try:
                 tree = bare(ast.parse(source))
             except SyntaxError:

@@ -5,6 +5,7 @@ first, so that an unchanged chapter runs in seconds and a changed line trains.
 """
 import itertools
 import math
+import numbers
 import sys
 import time
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ def fit(model, loss_fn, batches, *, steps, lr, name=None, score=None, seed=0, we
     A killed run resumes from its last checkpoint to the same losses. Returns a `Run`, its model on the device it came from.
     Raises ValueError for impossible arguments, FloatingPointError when loss, gradient, weights or score are not finite.
     """
-    seed = _check(batches, steps=steps, lr=lr, seed=seed, warmup=warmup, clip=clip, accumulate=accumulate, precision=precision)
+    seed = _check(batches, steps=steps, lr=lr, seed=seed, weight_decay=weight_decay, warmup=warmup, clip=clip,
+                  accumulate=accumulate, precision=precision)
     plan = dict(steps=steps, lr=lr, seed=seed, weight_decay=weight_decay, warmup=warmup, clip=clip,
                 accumulate=accumulate, precision=precision)
     if name is None:
@@ -150,16 +152,17 @@ def _write_rows(name, made_of, rows):
 
 def _check(batches, seed, **arguments):
     """The seed as a plain number. Raises ValueError for what cannot be trained with."""
-    steps, lr, warmup, clip, accumulate, precision = (
-        arguments[k] for k in ("steps", "lr", "warmup", "clip", "accumulate", "precision"))
+    steps, lr, weight_decay, warmup, clip, accumulate, precision = (
+        arguments[k] for k in ("steps", "lr", "weight_decay", "warmup", "clip", "accumulate", "precision"))
     for text, ok, rule in [
-        (f"{steps=}", isinstance(steps, int) and steps >= 1, "a whole number, at least 1"),
-        (f"{lr=}", lr > 0, "above 0"),
-        (f"{warmup=}", 0 <= warmup < 1, "in [0, 1): a fraction of the steps"),
-        (f"{clip=}", clip is None or clip > 0, "above 0, or None"),
-        (f"{accumulate=}", isinstance(accumulate, int) and accumulate >= 1, "a whole number, at least 1"),
+        (f"{steps=}", _is(int, steps) and steps >= 1, "a whole number, at least 1"),
+        (f"{lr=}", _is(numbers.Real, lr) and 0 < lr < math.inf, "a finite number above 0"),
+        (f"{weight_decay=}", _is(numbers.Real, weight_decay) and 0 <= weight_decay < math.inf, "a finite number, at least 0"),
+        (f"{warmup=}", _is(numbers.Real, warmup) and 0 <= warmup < 1, "in [0, 1): a fraction of the steps"),
+        (f"{clip=}", clip is None or _is(numbers.Real, clip) and clip > 0, "a number above 0, or None"),
+        (f"{accumulate=}", _is(int, accumulate) and accumulate >= 1, "a whole number, at least 1"),
         (f"{precision=}", precision in (None, "fp32", "bf16", "fp16"), "fp32, bf16, fp16 or None"),
-        (f"{seed=}", hasattr(seed, "__index__"), "a whole number"),
+        (f"{seed=}", hasattr(seed, "__index__") and not isinstance(seed, bool), "a whole number"),
     ]:
         if not ok:
             raise ValueError(f"{text} must be {rule}")
@@ -167,3 +170,8 @@ def _check(batches, seed, **arguments):
         raise ValueError(f"batches is a {type(batches).__name__}, but fit asks batches.at(step, seed) for the tensors of a step, "
                          "so that a run can resume anywhere: put the data's tensors into evo.train.Batches(*tensors, size=...)")
     return int(seed)
+
+
+def _is(kind, value):
+    """A number of this kind; True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)

@@ -1,4 +1,5 @@
 """fit, study and the zoo: memoised, budgeted, resumable, proved."""
+import hashlib
 import json
 import os
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from evo.data.text import WordNet
 from evo.fingerprint import fingerprint
 from evo.train import Batches, SimilarLength, fit, study
 
+NAN, INF = float("nan"), float("inf")
 torch.manual_seed(0)
 X = torch.randn(400, 6)
 Y = (X[:, 0] + X[:, 1] > 0).long()
@@ -38,6 +41,17 @@ def score(model):
 def run(name="toy", steps=30, **changes):
     arguments = dict(model=net(), loss_fn=loss_fn, batches=Batches(X, Y, size=40), lr=1e-2, score=score) | changes
     return fit(**arguments, steps=steps, name=name)
+
+
+class Gives(Batches):
+    """The same for every step, whatever it is."""
+
+    def __init__(self, given):
+        super().__init__(X, size=40)
+        self._given = given
+
+    def at(self, step, seed=0):
+        return self._given
 
 
 def trial(seed, width):
@@ -186,7 +200,7 @@ def tamper(name, key, value):
     """Change a recorded value as a clever forger would, checksum and all."""
     record = {**zoo.read(name), key: value}
     record["checksum"] = zoo._checksum(record)
-    (zoo.FOLDER / f"{name}.json").write_text(json.dumps(record))
+    (zoo.FOLDER / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def test_a_tampered_record_is_caught(monkeypatch):
@@ -194,15 +208,15 @@ def test_a_tampered_record_is_caught(monkeypatch):
     run()
     mode(monkeypatch, "verify")
     path = zoo.FOLDER / "toy.json"
-    original = path.read_text()
-    path.write_text(original.replace('"steps": 30', '"steps": 40'))
+    original = path.read_text(encoding="utf-8")
+    path.write_text(original.replace('"steps": 30', '"steps": 40'), encoding="utf-8")
     with pytest.raises(zoo.ZooError, match="altered"):
         run()
-    path.write_text(original)
+    path.write_text(original, encoding="utf-8")
     tamper("toy", "first", [0.5, 0.5, 0.5])
     with pytest.raises(zoo.ZooError, match="first steps"):
         run()
-    path.write_text(original)
+    path.write_text(original, encoding="utf-8")
     tamper("toy", "score", 0.123)
     with pytest.raises(zoo.ZooError, match="scores"):
         run()
@@ -286,9 +300,9 @@ SCRIPT = """
 def script(tmp_path, slow):
     path = tmp_path / "killed.py"
     tests = os.path.dirname(__file__)
-    path.write_text(textwrap.dedent(SCRIPT).format(tests=tests))
+    path.write_text(textwrap.dedent(SCRIPT).format(tests=tests), encoding="utf-8")
     env = {**os.environ, "EVO_CACHE": str(tmp_path / "runs"), "PYTHONPATH": os.path.dirname(tests), "EVO_TRAIN": "zoo", "SLOW": str(slow)}
-    return subprocess.Popen([sys.executable, str(path)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, str(path)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def test_a_run_killed_in_the_middle_resumes_to_the_same_losses(tmp_path):
@@ -310,6 +324,57 @@ def test_a_run_killed_in_the_middle_resumes_to_the_same_losses(tmp_path):
 
 
 PLAN = dict(steps=12, lr=1e-2, seed=0, weight_decay=0.05, warmup=0.05, clip=1.0, accumulate=1, precision=None)
+
+
+def killed_when_bent(monkeypatch, die=30):
+    """A run of 200 steps by a clock on which 50 of them fit, killed at step `die`; what each later step is told, and its bent length."""
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setenv("EVO_BUDGET", "1")
+    told, clock, step = [], [0.0], recipe.take_step
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def timed(accelerator, model, optimizer, loss_fn, batches, number, plan):
+        if number == die and die not in told:
+            told.append(die)
+            raise KeyboardInterrupt
+        clock[0] += 0.02
+        told.append((number, plan["steps"]))
+        return step(accelerator, model, optimizer, loss_fn, batches, number, plan)
+
+    monkeypatch.setattr(recipe, "take_step", timed)
+    with pytest.raises(KeyboardInterrupt):
+        run(name="bent", steps=200)
+    bent = told[-2][1]
+    assert bent < 200, "the run was not bent"
+    told[:] = [die]
+    return told, bent
+
+
+def test_a_bent_run_that_is_killed_goes_on_at_its_bent_rate(monkeypatch):
+    told, bent = killed_when_bent(monkeypatch)
+    result = run(name="bent", steps=200)
+    assert told[1][0] in (29, 30) and {steps for _, steps in told[1:]} == {bent}, "the schedule is another after resuming"
+    assert (result.steps, result.planned) == (bent, 200)
+
+
+def test_a_bent_runs_checkpoint_is_not_the_start_of_a_whole_run(monkeypatch, capsys):
+    told, bent = killed_when_bent(monkeypatch)
+    monkeypatch.setenv("EVO_BUDGET", "inf")
+    result = run(name="bent", steps=200)
+    assert told[1] == (0, 200) and result.steps == 200 and result.planned is None
+    assert f"shortened to {bent}" in capsys.readouterr().err
+
+
+def test_a_checkpoint_from_before_it_told_the_bent_length_still_loads(monkeypatch, capsys):
+    killed_when_bent(monkeypatch)
+    path = next((zoo.cache() / "runs").glob("*/checkpoint.safetensors"))
+    with loop.safe_open(path, "pt") as file:
+        tensors, meta = {k: file.get_tensor(k) for k in file.keys()}, file.metadata()
+    meta.pop("bent", None)
+    data = loop.save(tensors, metadata=meta)
+    path.write_bytes(data)
+    path.with_suffix(".sha256").write_text(hashlib.sha256(data).hexdigest(), encoding="utf-8")
+    assert run(name="bent", steps=200).steps < 200 and "resuming at step" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut short", "a flipped bit", "no checksum"])
@@ -339,11 +404,11 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
         result = fit(net(), loss_fn, Batches(X, Y, size=40), steps=20, lr=1e-2, accumulate=accumulate)
         if os.environ.get("RANK", "0") == "0":
             print(json.dumps(result.history))
-    """))
+    """), encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": os.path.dirname(tests), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
     def losses(command):
-        out = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        out = subprocess.run(command, env=env, capture_output=True, timeout=120, encoding="utf-8")
         assert out.returncode == 0, out.stderr[-2000:]
         return [loss for _, loss in json.loads([line for line in out.stdout.splitlines() if line.startswith("[[")][-1])]
 
@@ -464,10 +529,55 @@ def test_lengths_must_fit_the_rows():
 @pytest.mark.parametrize("wrong, names", [
     (dict(steps=0), "steps"), (dict(lr=0), "lr"), (dict(warmup=1.0), "warmup"), (dict(clip=0), "clip"),
     (dict(accumulate=0), "accumulate"), (dict(precision="int8"), "precision"),
+    *((dict(steps=bad), "steps") for bad in (True, 1.5, "9", None)), *((dict(seed=bad), "seed") for bad in (True, 0.5, "0", None)),
+    *((dict(lr=bad), "lr") for bad in (NAN, INF, -1, True, "0.1", None, [0.1])),
+    *((dict(weight_decay=bad), "weight_decay") for bad in (-1, NAN, INF, True, "0", None)),
+    *((dict(warmup=bad), "warmup") for bad in (NAN, -0.1, True, "0", None)), *((dict(clip=bad), "clip") for bad in (NAN, -1, True, "1")),
+    *((dict(accumulate=bad), "accumulate") for bad in (True, 2.0, None)),
+    (dict(accumulate=41), "a batch of 40 rows.*accumulate=40 or less"),
+    (dict(loss_fn=lambda model, x, y: loss_fn(model, x, y).item()), "a float: it must return a tensor"),
+    (dict(loss_fn=lambda model, x, y: None), "a NoneType: it must return a tensor"),
+    (dict(loss_fn=lambda model, x, y: model(x).logsumexp(1)), r"shape \(40,\).*\.mean\(\)"),
+    (dict(loss_fn=lambda model, x, y: loss_fn(model, x, y).detach()), "no weight that learns"),
+    (dict(loss_fn=lambda model, x, y: (model(x).argmax(1) == y).sum()), "no weight that learns"),
+    (dict(batches=Gives([X, Y])), "tuple of tensors, got a list"),
+    (dict(batches=Gives((X, Y.tolist()))), "a tuple that holds a list"),
+    (dict(batches=Gives((X, Y[0]))), "0 rows"),
 ])  # fmt: skip
 def test_a_bad_argument_is_named(wrong, names):
-    with pytest.raises(ValueError, match=names):
-        run(**wrong)
+    for name in (None, "bad") if "batches" not in wrong else (None,):  # a class of this file has no fingerprint
+        with pytest.raises(ValueError, match=names) as found:
+            run(**{"name": name, **wrong})
+        assert "\n" not in str(found.value) and "/evo/" in str(found.traceback[-1].path)
+
+
+def test_bad_input_is_named_before_its_cost():
+    """At the first step, not at the end of a first epoch or of a batch of many slices."""
+    calls = []
+
+    def vectors(model, x, y):
+        calls.append(1)
+        return model(x)
+
+    with pytest.raises(ValueError, match=r"shape \(10, 2\)"):
+        run(None, loss_fn=vectors, accumulate=4)
+    assert len(calls) == 1
+
+
+def test_looking_at_the_first_step_computes_and_draws_nothing_twice():
+    asked, losses = [], []
+
+    class Counting(Batches):
+        def at(self, step, seed=0):
+            asked.append((step, torch.initial_seed()))
+            return super().at(step, seed)
+
+    def counted(model, x, y):
+        losses.append(1)
+        return loss_fn(model, x, y)
+
+    run(None, batches=Counting(X, Y, size=40), loss_fn=counted, steps=5, accumulate=2)
+    assert [step for step, _ in asked] == [0, 1, 2, 3, 4] and len(losses) == 10
 
 
 def test_other_bad_input_is_one_clear_error(monkeypatch):
@@ -507,4 +617,4 @@ def test_nothing_is_ever_unpickled():
     import re
 
     for path in pathlib.Path(train.__file__).parent.rglob("*.py"):
-        assert not re.search(r"\bpickle\b\.|import pickle|torch\.load\(|joblib|allow_pickle=True", path.read_text()), path
+        assert not re.search(r"\bpickle\b\.|import pickle|torch\.load\(|joblib|allow_pickle=True", path.read_text(encoding="utf-8")), path
