@@ -20,4 +20,4 @@ def save(rows, args):
     """Write the rows, and with what they were measured, where --json says."""
     if args.json:
         where = {"torch": torch.__version__, "threads": args.threads, "machine": platform.machine(), "rounds": args.rounds}
-        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n")
+        args.json.write_text(json.dumps({"where": where, "rows": rows}, indent=1) + "\n", encoding="utf-8")

@@ -22,7 +22,8 @@ RESULT = HERE.parents[1] / "book" / "benchmarks.json"
 def processor():
     """The processor's name where the system tells it."""
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
     return names[0] if names else platform.processor() or platform.machine()
 
 
@@ -77,9 +78,17 @@ def of_beam(found):
                   r["ratio"], "no target")  # fmt: skip
 
 
+def of_fit(found):
+    """Today's step against the one of 2026-11-21: one row, the geometric mean; without a target."""
+    names = [r["recipe"] for r in found if r["recipe"] != "all"]
+    total = next(r for r in found if r["recipe"] == "all")
+    yield row(f"A step of fit, geometric mean over {total['recipes']} recipes: {', '.join(names)}", "", None, None,
+              "the same step as it was on 2026-11-21", total["ratio"], "no target")  # fmt: skip
+
+
 BENCHMARKS = {
     "bench_word2vec.py": of_word2vec, "bench_models.py": of_models, "bench_tokenizers.py": of_tokenizers, "bench_losses.py": of_losses,
-    "bench_scenes.py": of_scenes, "bench_beam.py": of_beam,
+    "bench_scenes.py": of_scenes, "bench_beam.py": of_beam, "bench_fit.py": of_fit,
 }  # fmt: skip
 
 
@@ -90,16 +99,16 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "result.json"
             subprocess.run([sys.executable, HERE / name, "--json", result], check=True)
-            rows += table(json.loads(result.read_text())["rows"])
+            rows += table(json.loads(result.read_text(encoding="utf-8"))["rows"])
     about = {
         "device": f"{processor()}, {os.cpu_count()} processors",
         "date": datetime.date.today().isoformat(),
         "torch": torch.__version__.split("+")[0],
     }
-    RESULT.write_text(json.dumps({**about, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
+    RESULT.write_text(json.dumps({**about, "rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"\n{about['device']}, torch {about['torch']}")
     for r in rows:
-        print(f"{r['what']:56} {r['ours']!s:>9} against {r['peer']!s:>9} {r['unit']:4} ratio {r['ratio']!s:>6}, wanted {r['target']}")
+        print(f"{r['what'][:56]:56} {r['ours']!s:>9} against {r['peer']!s:>9} {r['unit']:4} ratio {r['ratio']!s:>6}, wanted {r['target']}")
 
 
 if __name__ == "__main__":
