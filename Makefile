@@ -40,7 +40,7 @@ serve: $(READY)
 
 # fast things first: style, the website's own check, then all tests; the chapters and the browser come last
 test: lint book
-	@OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(PY) -m pytest -n $(WORKERS) --dist loadscope \
+	@OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false PYTHONWARNDEFAULTENCODING=1 $(PY) -m pytest -n $(WORKERS) --dist loadscope \
 		--no-loadscope-reorder --nbval --nbval-current-env --nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 --no-skips tests book
 
 lint: $(READY)

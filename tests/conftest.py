@@ -1,10 +1,18 @@
 """For every suite: fast tests first, the chapters and the browser last; and what may not be skipped."""
 
+import os
+
 import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+def pytest_configure(config):
+    """Python has read it: this process is warned of text without an encoding. What a test starts has libraries' warnings to itself."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        os.environ.pop("PYTHONWARNDEFAULTENCODING", None)
 
 
 def pytest_collection_modifyitems(items):

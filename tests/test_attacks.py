@@ -360,11 +360,16 @@ def test_checks_fail_in_proof_and_speak_in_a_changed_chapter(monkeypatch, capsys
 
 
 
+SENTENCE = "from IPython.display import Markdown, display\ndisplay(Markdown(f'right in **{0.83:.2f}** of the cases'))"
+FIGURE = """from IPython.display import SVG
+SVG('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/><g><text x="1">BERT <tspan>read</tspan></text></g><text>0.83</text></svg>')"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("old, new, passes", [("0.83", "0.83", True), ("0.83", "0.93", False)])
-def test_a_number_in_a_displayed_sentence_may_not_be_edited(tmp_path, old, new, passes):
-    """nbval compares what a cell displays as Markdown letter by letter."""
+def test_a_number_in_a_displayed_sentence_or_figure_may_not_be_edited(tmp_path):
+    """nbval compares what a cell displays as Markdown letter by letter, and what is written in a figure; its lines are not compared."""
     import os
+    import re
     import subprocess
     import sys
     from pathlib import Path
@@ -372,16 +377,24 @@ def test_a_number_in_a_displayed_sentence_may_not_be_edited(tmp_path, old, new, 
     import nbformat
 
     root = Path(__file__).parents[1]
-    source = "from IPython.display import Markdown, display\ndisplay(Markdown(f'right in **{0.83:.2f}** of the cases'))"
-    data = {"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": f"right in **{new}** of the cases"}
-    output = nbformat.v4.new_output("display_data", data=data)
-    cell = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "toy.ipynb")
+    shown = [{"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": "right in **0.83** of the cases"},
+             {"text/plain": "<IPython.core.display.SVG object>", "image/svg+xml": FIGURE.split("'")[1]}]
+    edits = {"untouched": ("0.83", "0.83"), "line": ("M0 0", "M0 1"),
+             "sentence": ("**0.83", "**0.93"), "number": (">0.83<", ">0.93<"), "legend": ("BERT", "GPT"), "part": ("read", "tuned")}
+    for name, (old, new) in edits.items():
+        assert sum(old in value for data in shown for value in data.values()) >= 1
+        cells = []
+        for count, (source, kind, data) in enumerate(zip((SENTENCE, FIGURE), ("display_data", "execute_result"), shown), 1):
+            more = {"execution_count": count} if kind == "execute_result" else {}
+            output = nbformat.v4.new_output(kind, data={mime: value.replace(old, new) for mime, value in data.items()}, **more)
+            cells.append(nbformat.v4.new_code_cell(source, outputs=[output], execution_count=count))
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
     (tmp_path / "conftest.py").write_text((root / "book" / "conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "toy.ipynb"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "."]
     env = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
-    assert (done.returncode == 0) == passes, done.stdout[-2000:]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    assert set(re.findall(r"FAILED (\w+)\.ipynb", done.stdout)) == set(edits) - {"untouched", "line"}, done.stdout[-2000:]
+    assert "4 failed, 8 passed" in done.stdout
 
 
 def normed_net():

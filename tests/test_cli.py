@@ -72,7 +72,7 @@ def test_a_script_saves_its_figures_and_says_where(notebook, capfd):
         assert err == f"evo: 3 figures in {folder.resolve()}\n"
         assert [file.name for file in sorted(folder.iterdir())] == [f"figure-0{i}.png" for i in (1, 2, 3)]
         assert all(file.read_bytes().startswith(b"\x89PNG") for file in folder.iterdir())
-        (folder / "figure-09.png").write_text("of an earlier run")
+        (folder / "figure-09.png").write_text("of an earlier run", encoding="utf-8")
     assert cli.main(["run", str(path), "--out", "elsewhere"]) == 0
     assert len(list(Path("elsewhere").iterdir())) == 3
 
@@ -125,7 +125,7 @@ def test_an_installed_package_has_its_chapters(tmp_path, monkeypatch):
     """Outside of a clone: those inside the package. tests/test_install.py makes a wheel."""
     package = tmp_path / "site-packages" / "evo"
     (package / "chapters" / "part").mkdir(parents=True)
-    (package / "chapters" / "part" / "toy.ipynb").write_text("{}")
+    (package / "chapters" / "part" / "toy.ipynb").write_text("{}", encoding="utf-8")
     monkeypatch.setattr(cli, "__file__", str(package / "__main__.py"))
     assert list(cli.chapters()) == ["toy"]
     (package / "chapters").rename(package / "nothing")
@@ -252,7 +252,7 @@ def test_a_wrong_setting_is_said_at_the_door(arguments, name, value, says, monke
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
 @pytest.mark.parametrize("arguments", ["zoo list", "data list"])
 def test_a_full_disk_is_called_so(arguments):
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([sys.executable, "-m", "evo", *arguments.split()], stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
     assert done.returncode == 2 and done.stderr == "evo: the disk is full: where the output goes\n"
 

@@ -271,11 +271,11 @@ def test_full_cache_while_the_canonical_file_is_written(server, cache):
 
 
 def test_a_file_where_the_cache_should_be(server, toy, cache):
-    cache.write_text("not a directory")
+    cache.write_text("not a directory", encoding="utf-8")
     toy(f"{server.url}/good")
     with pytest.raises(sources.DataError, match="cannot write toy to the cache .*set EVO_CACHE to a directory"):
         sources.get("toy")
-    assert cache.read_text() == "not a directory"
+    assert cache.read_text(encoding="utf-8") == "not a directory"
 
 
 def wrapped(error):
@@ -465,7 +465,7 @@ def test_a_program_that_finds_the_disk_full_says_so(toy, cache, monkeypatch, sai
 
 def test_unpacking_a_package_without_dpkg(open_folder):
     (open_folder / "root/usr").mkdir(parents=True)
-    (open_folder / "root/usr/file").write_text("content")
+    (open_folder / "root/usr/file").write_text("content", encoding="utf-8")
     subprocess.run(["tar", "-cJf", "data.tar.xz", "-C", "root", "."], cwd=open_folder, check=True)
     members = [("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), ("data.tar.xz", (open_folder / "data.tar.xz").read_bytes())]
     package = b"!<arch>\n"
@@ -474,4 +474,4 @@ def test_unpacking_a_package_without_dpkg(open_folder):
     (open_folder / "toy.deb").write_bytes(package)
     (open_folder / "out").mkdir()
     sources.unpack(open_folder / "toy.deb", open_folder / "out")
-    assert (open_folder / "out/usr/file").read_text() == "content"
+    assert (open_folder / "out/usr/file").read_text(encoding="utf-8") == "content"

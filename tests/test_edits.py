@@ -27,11 +27,11 @@ ASK = "import json\nfrom evo import cuts\nprint('CUT', json.dumps(sorted({name f
 
 
 def edits(name):
-    return yaml.safe_load(FILES[name].read_text())
+    return yaml.safe_load(FILES[name].read_text(encoding="utf-8"))
 
 
 def turn():
-    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, encoding="utf-8")
     return int(git.stdout.strip()[:8] or "0", 16)
 
 

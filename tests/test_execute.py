@@ -58,12 +58,12 @@ def test_normalising_again_changes_nothing(tmp_path):
 
 def test_a_failing_cell_is_shown_and_nothing_is_written(tmp_path, capsys):
     path = tmp_path / "small.ipynb"
-    path.write_text("what was here before")
+    path.write_text("what was here before", encoding="utf-8")
     with pytest.raises(SystemExit):
         execute.build(small("", "x = 1", "x / 0"), path, url=URL)
     err = capsys.readouterr().err
     assert "cell 3 (small-003) failed" in err and "ZeroDivisionError" in err and "not written" in err
-    assert path.read_text() == "what was here before"
+    assert path.read_text(encoding="utf-8") == "what was here before"
     assert [p.name for p in tmp_path.iterdir()] == ["small.ipynb"]
 
 
@@ -97,7 +97,7 @@ def test_the_first_cell_says_how_to_install_where_the_package_is_missing(monkeyp
     monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()])
     if other:
         (tmp_path / "evo").mkdir()
-        (tmp_path / "evo" / "__init__.py").write_text(f"about = {other!r}")
+        (tmp_path / "evo" / "__init__.py").write_text(f"about = {other!r}", encoding="utf-8")
     with pytest.raises(ModuleNotFoundError) as told:
         run_first_cell(monkeypatch)
     lines = str(told.value).splitlines()
@@ -106,28 +106,29 @@ def test_the_first_cell_says_how_to_install_where_the_package_is_missing(monkeyp
 
 def test_the_lines_of_the_first_cell_are_lines_of_the_readme():
     url = execute.repository_url()
-    assert f'pip install "evo-book[read] @ git+{url}"' in (ROOT / "README.md").read_text()
-    assert "read" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert f'pip install "evo-book[read] @ git+{url}"' in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "read" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
 
 def test_what_a_check_denies_ends_the_run_with_its_cell(tmp_path, monkeypatch, capsys):
     path = tmp_path / "small.ipynb"
     deny = "from evo.checks import check\ncheck(1 < 2, 'one is less')\ncheck(1 > 2, 'one is more')"
     monkeypatch.delenv("EVO_TRAIN", raising=False)
-    path.write_text(nbformat.writes(small("", deny, "print('NOT SO HERE: only printed')")))
+    path.write_text(nbformat.writes(small("", deny, "print('NOT SO HERE: only printed')")), encoding="utf-8")
     monkeypatch.setattr(execute, "notebooks", lambda: {"small": path})
     with pytest.raises(SystemExit) as ended:
         execute.main(["small"])
     said = str(ended.value.code)
     assert said.splitlines()[0] == "cell 2 (small-002): NOT SO HERE: one is more" and "only printed" not in said
     assert "small: 0 claims" in capsys.readouterr().out
-    assert "one is more'" in path.read_text() and "stderr" not in path.read_text(), "written, without what was said beside it"
+    written = path.read_text(encoding="utf-8")
+    assert "one is more'" in written and "stderr" not in written, "written, without what was said beside it"
 
 
 def test_a_chapter_says_how_many_claims_it_has(tmp_path, monkeypatch, capsys):
     path = tmp_path / "small.ipynb"
     make = "from evo.claims import claim\nclaim('a', 'A.', source='k', reported='1', measured='no data')"
-    path.write_text(nbformat.writes(small("", make, make.replace("'a'", "'b'"))))
+    path.write_text(nbformat.writes(small("", make, make.replace("'a'", "'b'"))), encoding="utf-8")
     monkeypatch.setattr(execute, "notebooks", lambda: {"small": path})
     execute.main([])
     assert "small: 2 claims" in capsys.readouterr().out
@@ -144,5 +145,5 @@ def test_an_unknown_chapter_lists_the_known_ones():
 ])  # fmt: skip
 def test_make_says_what_it_needs(target, says):
     command = ["make", "-s", "-o", ".venv/.installed", target, "C=", "URL="]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 2 and says in done.stdout + done.stderr

@@ -13,7 +13,7 @@ def seconds(module, before="math"):
     """The least of several fresh processes: a busy machine only ever makes an import slower."""
     best = float("inf")
     for _ in range(8):
-        done = subprocess.run([sys.executable, "-c", CODE.format(module=module, before=before)], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", CODE.format(module=module, before=before)], capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         best = min(best, float(done.stdout))
         if best < LIMIT:
@@ -31,5 +31,5 @@ def test_import_is_quick(module):
 @pytest.mark.parametrize("heavy", ["sklearn", "gensim", "accelerate", "pooch", "torchvision", "transformers", "matplotlib", "pandas"])
 def test_importing_the_core_loads_nothing_heavy(heavy):
     code = f"import sys, evo, evo.blocks, evo.masking, evo.objectives, evo.train, evo.zoo, evo.models.clip; print({heavy!r} in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert done.stdout.strip() == "False", done.stderr

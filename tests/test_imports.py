@@ -12,7 +12,7 @@ OUTSIDE = {"torch", "numpy", "matplotlib", "tokenizers", "IPython", "matplotlib_
 
 
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield from ([f"{node.module}.{a.name}" for a in node.names] if node.module == "evo" else [node.module])
         elif isinstance(node, ast.Import):

@@ -36,7 +36,7 @@ def evo(wheel, tmp_path_factory):
 
     def run(*words, expect=0, **variables):
         environment = {**os.environ, "PYTHONPATH": str(site), "EVO_CACHE": str(here / "cache"), **variables}
-        done = subprocess.run([sys.executable, "-m", "evo", *words], cwd=here, env=environment, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-m", "evo", *words], cwd=here, env=environment, capture_output=True, encoding="utf-8")
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -69,7 +69,7 @@ def test_an_installed_chapter_runs_trains_and_leaves_the_package_as_it_is(evo):
     from test_cli import FIGURE, FIRST, TRAINS
 
     cells = [{"cell_type": "code", "source": source} for source in (FIRST, TRAINS, FIGURE, "open('x.txt', 'w').close()")]
-    (evo.site / "evo" / "chapters" / "both" / "toy.ipynb").write_text(json.dumps({"cells": cells}))
+    (evo.site / "evo" / "chapters" / "both" / "toy.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in evo.site.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     said = evo("run", "toy", "--train", "always")
     out = evo.here / "evo-run" / "toy"
@@ -83,8 +83,8 @@ def test_a_notebook_that_records_keeps_it_in_the_cache(evo):
     from test_cli import TRAINS
 
     environment = {**os.environ, "PYTHONPATH": str(evo.site), "EVO_CACHE": str(evo.here / "cache"), "EVO_TRAIN": "always"}
-    (evo.here / "notebook.py").write_text(TRAINS)
-    done = subprocess.run([sys.executable, "notebook.py"], cwd=evo.here, env=environment, capture_output=True, text=True)
+    (evo.here / "notebook.py").write_text(TRAINS, encoding="utf-8")
+    done = subprocess.run([sys.executable, "notebook.py"], cwd=evo.here, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0 and f"cli-toy is kept in {evo.here / 'cache' / 'zoo'}" in done.stderr, done.stderr
     assert not (evo.site / "evo" / "zoo" / "cli-toy.json").exists()
 

@@ -22,14 +22,14 @@ def fresh(tmp_path):
     """A clone in which nothing is installed."""
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    return lambda *words: subprocess.run(["make", *words], cwd=tmp_path, capture_output=True, text=True)
+    return lambda *words: subprocess.run(["make", *words], cwd=tmp_path, capture_output=True, encoding="utf-8")
 
 
 @pytest.mark.parametrize("words", [[], ["help"]])
 def test_make_alone_helps_before_anything_is_installed(fresh, tmp_path, words):
     done = fresh(*words)
     assert done.returncode == 0 and not (tmp_path / ".venv").exists()
-    targets = re.search(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.M)[1].split()
+    targets = re.search(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[1].split()
     assert [target for target in targets if f"make {target}" not in done.stdout] == []
     assert "CPU=1" in done.stdout and "GB" in done.stdout
 
@@ -44,7 +44,7 @@ def test_what_is_missing_is_said_before_anything_is_installed(fresh, tmp_path, t
 def test_without_cuda_its_libraries_are_not_installed(fresh, cpu):
     done = fresh("-n", f"CPU={cpu}", "lint")
     (pattern,) = re.findall(r"grep -Ev '([^']+)' requirements.txt > .venv/lock.txt", done.stdout)
-    lock = (ROOT / "requirements.txt").read_text().splitlines()
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     left = [line for line in lock if not re.search(pattern, line)]
     cuda = [line for line in left if re.match(r"nvidia-|cuda-|triton|torch==|torchvision==", line)]
     assert bool(cuda) != bool(cpu) and any(line.startswith("d2l==") for line in left) and not any(line.startswith("#") for line in left)
@@ -53,8 +53,8 @@ def test_without_cuda_its_libraries_are_not_installed(fresh, cpu):
 
 
 def test_the_website_is_served_at_a_free_port(tmp_path):
-    (tmp_path / "index.html").write_text("the book")
-    (tmp_path / "404.html").write_text("nothing here")
+    (tmp_path / "index.html").write_text("the book", encoding="utf-8")
+    (tmp_path / "404.html").write_text("nothing here", encoding="utf-8")
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -75,9 +75,9 @@ def test_the_website_is_served_at_a_free_port(tmp_path):
 
 def test_make_serve_says_the_port(tmp_path):
     code = "import serve, pathlib; serve.SITE = pathlib.Path('.'); serve.main()"
-    (tmp_path / "index.html").write_text("the book")
+    (tmp_path / "index.html").write_text("the book", encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "book" / "_ext")}
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
     try:
         port = re.search(r"http://localhost:(\d+) shows the book", process.stdout.readline())[1]
         assert urllib.request.urlopen(f"http://localhost:{port}/").read() == b"the book"

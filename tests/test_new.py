@@ -15,13 +15,13 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import execute  # noqa: E402
 import new  # noqa: E402
 
-TOC, MAP = (ROOT / "_toc.yml").read_text(), (ROOT / "book" / "evolution.yml").read_text()
+TOC, MAP = (ROOT / "_toc.yml").read_text(encoding="utf-8"), (ROOT / "book" / "evolution.yml").read_text(encoding="utf-8")
 
 
 def test_no_todo_of_a_new_chapter_stays():
     assert {name: count for name, path in execute.chapters().items() if (count := new.todos(path))} == {}
     for path in [ROOT / "book" / "evolution.yml", *(ROOT / "tests" / "edits").glob("*.yml"), *(ROOT / "tests" / "parity").glob("*.py")]:
-        assert "TODO" not in path.read_text(), path
+        assert "TODO" not in path.read_text(encoding="utf-8"), path
 
 
 def listed(text):
@@ -56,12 +56,12 @@ def test_the_map_has_the_chapter_at_the_node_that_waits_for_it_or_at_a_new_one(p
 
 @pytest.mark.parametrize("words", [["gpt"], ["words/GPT"], ["words/a b"], ["../x/y"], [], ["words/"], ["words/gpt", "words/t5"]])
 def test_a_name_that_is_none_is_refused(words):
-    done = subprocess.run([sys.executable, new.__file__, *words], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, new.__file__, *words], capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and "make new C=words/gpt" in done.stderr
 
 
 def test_a_chapter_is_not_overwritten():
-    done = subprocess.run([sys.executable, new.__file__, "vision/mae"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, new.__file__, "vision/mae"], capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and "there is a chapter mae" in done.stderr
 
 
@@ -73,7 +73,7 @@ def test_a_new_chapter_keeps_the_contract(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
 
     def run(*command):
-        done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+        done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, timeout=600, encoding="utf-8")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
         return done.stdout
 

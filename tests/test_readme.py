@@ -21,7 +21,8 @@ URL = execute.repository_url()
 
 
 def test_what_is_made_is_as_the_book_stands():
-    stale = [str(path.relative_to(ROOT)) for path, text in readme.made().items() if not path.exists() or path.read_text() != text]
+    made = readme.made()
+    stale = [str(path.relative_to(ROOT)) for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     assert stale == [], "make readme"
 
 
@@ -47,7 +48,7 @@ def test_a_newcomer_finds_the_clone_line_the_site_and_a_picture():
 def test_the_picture_is_small_whole_and_readable(theme):
     path = ROOT / "book" / f"map-{theme}.svg"
     assert path.stat().st_size < 20_000
-    root = ElementTree.fromstring(path.read_text())
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
     names = "".join(root.itertext())
     for node in readme.evolution()["nodes"]:
         assert all(word in names for word in node["title"].split()), node["title"]
@@ -70,7 +71,7 @@ def contrast(one, other):
 
 
 def test_readers_and_developers_install_apart():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert {"read", "book", "test", "dev"} == set(extras)
     assert f'pip install "evo-book[read] @ git+{URL}"' in TEXT and "make book CPU=1" in TEXT
     assert not {"pytest", "jupyter-book", "ruff"} & {re.match(r"[\w-]+", text)[0] for text in extras["read"]}

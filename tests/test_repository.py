@@ -37,12 +37,12 @@ def text_of(path):
 
 
 def lock():
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
 def project():
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 # --- the address
@@ -50,28 +50,28 @@ def project():
 
 def test_the_address_is_equal_everywhere():
     assert project()["urls"]["Repository"] == URL
-    assert URL in (ROOT / "README.md").read_text()
+    assert URL in (ROOT / "README.md").read_text(encoding="utf-8")
     for name, path in execute.notebooks().items():
-        assert f"git+{URL} " in path.read_text(), name
+        assert f"git+{URL} " in path.read_text(encoding="utf-8"), name
     owner_and_name = repository.ADDRESS.fullmatch(URL)[1]
     name = owner_and_name.split("/")[1]
     for path in repository.files():
-        found = set(re.findall(rf"github(?:\.com)?/([\w.-]+/{re.escape(name)})(?![\w-])", path.read_text()))
+        found = set(re.findall(rf"github(?:\.com)?/([\w.-]+/{re.escape(name)})(?![\w-])", path.read_text(encoding="utf-8")))
         assert found <= {owner_and_name, f"you/{name}"}, path  # you/... is the example in explanations
 
 
 def test_the_address_changes_everywhere_at_once():
     new = "https://github.com/" + "some-one/other.name"  # not in one piece: this file is searched, too
     for path in repository.files():
-        after = repository.change(path.read_text(), URL, new)
+        after = repository.change(path.read_text(encoding="utf-8"), URL, new)
         assert URL not in after, path
-        assert repository.change(after, new, URL) == path.read_text(), path
+        assert repository.change(after, new, URL) == path.read_text(encoding="utf-8"), path
     assert repository.change(f"{URL}s and {URL}-x", URL, new) == f"{URL}s and {URL}-x"
 
 
 @pytest.mark.parametrize("wrong", ["", "evo-book", "http://github.com/a/b", "https://gitlab.com/a/b", "https://github.com/a"])
 def test_a_wrong_address_is_refused(wrong):
-    done = subprocess.run([sys.executable, repository.__file__, wrong], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, repository.__file__, wrong], capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and "https://github.com/OWNER/NAME" in done.stderr
 
 
@@ -104,7 +104,7 @@ def test_no_notebook_checkpoint_or_build_is_tracked():
 
 
 def test_the_readme_tree_has_a_line_for_every_file_of_the_package():
-    blocks = re.findall(r"```.*?\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    blocks = re.findall(r"```.*?\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
     tree = next(block for block in blocks if "evo/" in block and "book/" in block)
     for path in sorted((ROOT / "evo").rglob("*.py")):
         if path.name == "__init__.py":
@@ -115,8 +115,8 @@ def test_the_readme_tree_has_a_line_for_every_file_of_the_package():
 
 
 def test_the_readme_names_every_make_target():
-    targets = re.search(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.M)[1].split()
-    text = (ROOT / "README.md").read_text()
+    targets = re.search(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[1].split()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [t for t in targets if f"make {t}" not in text] == []
 
 
@@ -140,7 +140,7 @@ def test_what_the_package_imports_is_declared():
     optional |= {"gensim"}  # in the extra "read": brings the similarity judgements of the word2vec chapter
     declared = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
     for path in (ROOT / "evo").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [node.module] if isinstance(node, ast.ImportFrom) else []
             modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for top in {module.split(".")[0] for module in modules} - {"evo"} - optional - sys.stdlib_module_names:

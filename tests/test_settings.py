@@ -41,13 +41,13 @@ def test_what_is_right_or_not_ours_passes(name, value):
 
 def test_every_variable_that_the_code_reads_is_known():
     read = {name for path in [*(ROOT / "evo").rglob("*.py"), ROOT / "book" / "conftest.py"]
-            for name in re.findall(r"[\"'](EVO_[A-Z]+)[\"']", path.read_text())}
+            for name in re.findall(r"[\"'](EVO_[A-Z]+)[\"']", path.read_text(encoding="utf-8"))}
     assert read == set(settings.NAMES)
 
 
 def test_a_chapter_hears_of_a_wrong_setting_when_it_imports():
     environment = {**os.environ, "EVO_BUDGET": "abc"}
-    done = subprocess.run([sys.executable, "-c", "from evo.train import fit"], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", "from evo.train import fit"], env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith("EVO_BUDGET='abc' must be a number of seconds above 0, or inf")
 
 

@@ -23,7 +23,7 @@ def shown():
     """
     found = {}
     for path in sorted(BOOK.glob("*/*.ipynb")):
-        cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        cells = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
         if not any("show_source" in cell for cell in cells):
             continue
         names, calls = {}, []

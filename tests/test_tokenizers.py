@@ -274,7 +274,7 @@ def bert_tokenizer(wordpiece, tmp_path_factory):
     import transformers
 
     file = tmp_path_factory.mktemp("vocab") / "vocab.txt"
-    file.write_text("\n".join(wordpiece.pieces) + "\n")
+    file.write_text("\n".join(wordpiece.pieces) + "\n", encoding="utf-8")
     return transformers.BertTokenizer(str(file))
 
 

@@ -19,7 +19,7 @@ def build():
     """Run Jupyter Book; on failure print what Sphinx said, without Jupyter Book's own traceback. Returns its status."""
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--all", "-n", "-W", "--keep-going", "-q"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     if done.returncode:
         said = (done.stdout + done.stderr).split("Traceback (most recent call last)")[0]
         print(re.sub(r"\x1b\[[\d;]*m", "", said).strip(), file=sys.stderr)

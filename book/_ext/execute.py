@@ -43,7 +43,7 @@ def repository_url():
     """The one place where the repository's address stands: `_config.yml`, key repository.url."""
     import yaml
 
-    return yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"].rstrip("/")
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"].rstrip("/")
 
 
 def first_cell(url):
@@ -149,7 +149,7 @@ def write(notebook, path):
     nbformat.validate(notebook)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".ipynb.part")
-    partial.write_text(nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip() + "\n")
+    partial.write_text(nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip() + "\n", encoding="utf-8")
     os.replace(partial, path)
 
 

@@ -23,7 +23,9 @@ from IPython.display import display
 from evo import plots
 from evo.blocks import attend
 from evo.claims import card, claim
+from evo.explorer import explorer
 from evo.show import show_source
+from evo.train import Study
 """
 MARKDOWN, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
 
@@ -97,6 +99,15 @@ weights of every query pile up on one key."""),
 SHARP = 1
 weights = (SHARP * q @ k.transpose(-2, -1) / 8 ** .5).softmax(-1)
 print(f"the largest weight is {weights.amax(-1).mean():.2f} on average")"""),
+        MARKDOWN("""TODO An explorer of what was recorded at several settings (what `study` returns; here a sweep that costs nothing), and a
+question that it answers. At which sharpness does one key have nine tenths of the weight, of two keys and of five?"""),
+        CODE("""\
+rows = [{"setting": {"keys": keys, "sharpness": sharp}, "seed": seed,
+         "result": {"largest": (sharp * q[seed, 0] @ k[seed, 0, :keys].T
+                                ).softmax(-1).amax(-1).mean().item()}}
+        for keys in (2, 5) for sharp in (1, 2, 4, 8) for seed in (0, 1)]
+explorer(Study(rows, "zoo"), "largest", along="sharpness",
+         title="The largest weight", ylabel="weight")"""),
         MARKDOWN("""## Claims
 
 TODO Six to ten claims of the literature. Give `claim` an effect of `evo.verdicts`, and the verdict follows; what cannot be tested

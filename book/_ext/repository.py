@@ -19,13 +19,13 @@ ADDRESS = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
 
 
 def current():
-    return yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
 def tracked():
     """All files of the repository; in a copy without git's folder, all that are not made or fetched."""
     git = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
-    done = subprocess.run(git, cwd=ROOT, capture_output=True, text=True) if (ROOT / ".git").exists() else None
+    done = subprocess.run(git, cwd=ROOT, capture_output=True, encoding="utf-8") if (ROOT / ".git").exists() else None
     if done and done.returncode == 0:
         paths = [ROOT / name for name in done.stdout.split("\0") if name]
     else:
@@ -51,10 +51,10 @@ def main():
     old, new = current(), sys.argv[1].removesuffix(".git").rstrip("/")
     changed = []
     for path in files():
-        before = path.read_text()
+        before = path.read_text(encoding="utf-8")
         after = change(before, old, new)
         if after != before:
-            path.write_text(after)
+            path.write_text(after, encoding="utf-8")
             changed.append(path)
         if path.suffix == ".ipynb":
             nbformat.validate(nbformat.reads(after, as_version=4))

@@ -42,7 +42,7 @@ def environment():
     """Exactly the lock: what the last run installed on top goes away."""
     uv = Path(sys.executable).with_name("uv")
     if not (VENV / "bin" / "python").exists():
-        found = subprocess.run([uv, "python", "find", "--no-python-downloads", COLAB_PYTHON], capture_output=True, text=True)
+        found = subprocess.run([uv, "python", "find", "--no-python-downloads", COLAB_PYTHON], capture_output=True, encoding="utf-8")
         python = found.stdout.strip() or sys.executable
         subprocess.run([uv, "venv", "-q", "--python", python, VENV], check=True)
     subprocess.run([uv, "pip", "sync", "-q", "--python", VENV / "bin" / "python", HERE / "requirements.txt"], check=True)
@@ -52,7 +52,7 @@ def check_elsewhere(notebook, environment):
     """Without google.colab and without the package: the first cell stops and says how to install it."""
     code = ("import sys, nbformat; from nbclient import NotebookClient; n = nbformat.read(sys.argv[1], 4); "
             "n.cells = [c for c in n.cells if c.cell_type == 'code'][:1]; NotebookClient(n, kernel_name='python3').execute()")
-    done = subprocess.run([VENV / "bin" / "python", "-c", code, notebook], cwd=VENV, env=environment, capture_output=True, text=True)
+    done = subprocess.run([VENV / "bin" / "python", "-c", code, notebook], cwd=VENV, env=environment, capture_output=True, encoding="utf-8")
     wanted = f'%pip install "evo-book[read] @ git+{execute.repository_url()}"'
     if done.returncode == 0 or wanted not in done.stderr:
         sys.exit(f"make colab: where the package is missing, the first cell does not say {wanted}: {done.stderr[-1500:]}")
@@ -79,7 +79,8 @@ def main():
     check_elsewhere(notebook, {k: v for k, v in colab.items() if k != "PYTHONPATH"})
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(notebook, folder))
-        done = subprocess.run([VENV / "bin" / "python", "-c", RUN, copy.name], cwd=folder, env=colab, stdout=subprocess.PIPE, text=True)
+        command = [VENV / "bin" / "python", "-c", RUN, copy.name]
+        done = subprocess.run(command, cwd=folder, env=colab, stdout=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         sys.exit(f"make colab: {name} fails on Colab's versions (above), status {done.returncode}")
     text = done.stdout.strip()

@@ -5,14 +5,16 @@ import torchvision.models as peers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from evo import zoo
 from evo.models.alexnet import AlexNet
 from evo.models.convnet import load_torchvision
 from evo.models.densenet import densenet121
 from evo.models.efficientnet import EfficientNet
 from evo.models.googlenet import GoogLeNet, torchvision_googlenet
 from evo.models.lenet import LeNet
-from evo.models.resnet import resnet18, resnet50
+from evo.models.resnet import resnet18, resnet50, small_resnet
 from evo.models.vgg import VGG, vgg11, vgg16
+from evo.train import Batches, fit
 
 PLAIN = {"weights": None}
 PAIRS = {
@@ -108,3 +110,29 @@ def test_googlenet_of_the_paper_has_the_papers_shapes():
         images = layer(images)
         shapes.append(tuple(images.shape[1:]))
     assert shapes[0] == (192, 28, 28) and shapes[2] == (480, 28, 28) and shapes[8] == (832, 14, 14) and shapes[-1] == (1024, 7, 7)
+
+
+def test_a_resnet_is_trained_loaded_and_proved_with_its_statistics(monkeypatch, tmp_path):
+    """fit records it, the zoo gives back what batch norm has seen, and a proof leaves that as it was: nothing of evo's is in the way."""
+    images, labels = torch.randn(48, 1, 12, 12), torch.arange(48) % 2
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name in ("__main__", __name__) or str(name).split(".")[0] == "evo")
+
+    def entry(mode):
+        monkeypatch.setenv("EVO_TRAIN", mode)
+        torch.manual_seed(0)
+        run = fit(small_resnet(1, 4, classes=2), named, Batches(images, labels, size=16), steps=12, lr=1e-2, name="small", score=score)
+        return run.model.state_dict(), run
+
+    def named(model, x, y):
+        return nn.functional.cross_entropy(model(x), y)
+
+    def score(model):
+        return (model(images).argmax(1) == labels).float().mean()
+
+    (made, new), (loaded, old), (proved, again) = (entry(mode) for mode in ("record", "zoo", "verify"))
+    assert [run.origin for run in (new, old, again)] == ["trained", "zoo", "zoo"] and new.score == old.score == again.score
+    seen = [name for name in made if "running" in name or "tracked" in name]
+    assert len(seen) > 20 and all(made[name].any() for name in seen)
+    for other in (loaded, proved):
+        assert other.keys() == made.keys() and all(torch.equal(other[name], t) for name, t in made.items())

@@ -100,7 +100,7 @@ def test_card_and_claim_are_drawn_from_their_data():
 
 
 def test_every_verdict_has_a_shape_and_a_colour_in_both_themes():
-    style = (ROOT / "book" / "_static" / "evo.css").read_text()
+    style = (ROOT / "book" / "_static" / "evo.css").read_text(encoding="utf-8")
     shapes = {kind: re.search(rf"\.evo-dots i\.{kind} \{{ background: (.*?); \}}", style) for kind in evo_outputs.VERDICTS}
     assert shapes.pop("untestable") is None, "an empty square"
     assert len({shape[1] for shape in shapes.values()}) == 3

@@ -118,7 +118,7 @@ def test_a_fold_says_what_it_holds(address):
 
 
 def test_rows_without_a_target_wear_no_verdict(browser, address):
-    targets = {row["what"]: row.get("target") for row in json.loads((SITE.parents[1] / "book" / "benchmarks.json").read_text())["rows"]}
+    targets = {row["what"]: row.get("target") for row in json.loads((SITE.parents[1] / "book" / "benchmarks.json").read_text(encoding="utf-8"))["rows"]}
     with Visitor(browser, address) as visitor:
         page = visitor.open("book/speed")
         for row in page.locator(".evo-speed tbody tr").all():
@@ -135,7 +135,7 @@ def test_links_to_a_page_are_cards_elsewhere():
         picture = SITE / tags["og:image"][tags["og:image"].index("_static") :]
         head = picture.read_bytes()[:24]
         assert (int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")) == (1200, 630), picture.name
-    descriptions = [re.search(r'name="description" content="([^"]*)"', (SITE / f"{name}.html").read_text())[1] for name in PAGES]
+    descriptions = [re.search(r'name="description" content="([^"]*)"', (SITE / f"{name}.html").read_text(encoding="utf-8"))[1] for name in PAGES]
     assert len(set(descriptions)) == len(PAGES)
 
 

@@ -65,16 +65,16 @@ def cells(title, *shown, source=""):
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     (tmp_path / "book" / "toy").mkdir(parents=True)
-    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/page\n- file: book/toy/one\n- file: book/toy/two\n")
+    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/page\n- file: book/toy/one\n- file: book/toy/two\n", encoding="utf-8")
     one = cells("Toy *vit*", claims.card(**CARD), *CLAIMS["one"], explorer(ROWS_STUDY, "accuracy", along="depth", title="Depth"),
                 source="fit(name=f'no'); fit(name=f\"toy-{seed}\"); study(name=\"toy-sweep\")")
-    (tmp_path / "book" / "toy" / "one.ipynb").write_text(json.dumps({"cells": one}))
-    (tmp_path / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": cells("Second", *CLAIMS["two"])}))
-    (tmp_path / "book" / "page.ipynb").write_text(json.dumps({"cells": cells("No chapter", *CLAIMS["one"])}))
-    (tmp_path / "book" / "references.bib").write_text("@book{doe, author={Doe, J. and Poe, A.}, year={2021}}\n@book{roe, author={Roe, R.}, year={2022}}")
-    (tmp_path / "book" / "benchmarks.json").write_text(json.dumps(SPEED))
+    (tmp_path / "book" / "toy" / "one.ipynb").write_text(json.dumps({"cells": one}), encoding="utf-8")
+    (tmp_path / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": cells("Second", *CLAIMS["two"])}), encoding="utf-8")
+    (tmp_path / "book" / "page.ipynb").write_text(json.dumps({"cells": cells("No chapter", *CLAIMS["one"])}), encoding="utf-8")
+    (tmp_path / "book" / "references.bib").write_text("@book{doe, author={Doe, J. and Poe, A.}, year={2021}}\n@book{roe, author={Roe, R.}, year={2022}}", encoding="utf-8")
+    (tmp_path / "book" / "benchmarks.json").write_text(json.dumps(SPEED), encoding="utf-8")
     nodes = [dict(id=i, title=i, year=y, stream="vision", chapter=f"toy/{i}", question=f"why {i}?") for i, y in (("one", 2021), ("two", 2022))]
-    (tmp_path / "book" / "evolution.yml").write_text(yaml.safe_dump({"nodes": nodes}))
+    (tmp_path / "book" / "evolution.yml").write_text(yaml.safe_dump({"nodes": nodes}), encoding="utf-8")
     monkeypatch.setattr(evo_outputs.zoo, "names", lambda: ["other", *AUDITED])
     monkeypatch.setattr(evo_outputs.zoo, "audited", lambda *names: {name: AUDITED[name] for name in names})
     return tmp_path
@@ -95,7 +95,7 @@ def pairs(markup):
 
 
 def page(book, name):
-    notebook = json.loads((book / "book" / "toy" / f"{name}.ipynb").read_text())
+    notebook = json.loads((book / "book" / "toy" / f"{name}.ipynb").read_text(encoding="utf-8"))
     names = evo_outputs.references(book / "book" / "references.bib")
     assert evo_outputs.rewrite(notebook, f"book/toy/{name}", names) == []
     return [output["data"]["text/html"] for cell in notebook["cells"] for output in cell.get("outputs", [])]
@@ -120,7 +120,7 @@ STAMP = (
 
 def test_under_the_card_stands_when_its_entries_were_made_from_nothing(book):
     assert f'<p class="evo-stamp">{STAMP}</p>' in page(book, "one")[0]
-    notebook = json.loads((book / "book" / "toy" / "one.ipynb").read_text())
+    notebook = json.loads((book / "book" / "toy" / "one.ipynb").read_text(encoding="utf-8"))
     assert evo_outputs.entries(notebook["cells"], ["other", *AUDITED, "no"]) == list(AUDITED)
     assert evo_outputs.stamp({}) == ""
     assert "0 of 1 entries last made from nothing; 1 never" in evo_outputs.stamp({"x": {"date": None, "device": None, "difference": None}})
@@ -181,7 +181,7 @@ def test_the_ledger_counts_and_filters_by_verdict_and_by_chapter(book):
     assert re.findall(r'<option value="(.*?)">(.*?)</option>', ledger) == [("", "all"), ("one", "Toy *vit*"), ("two", "Second")]
     for name in ("one", "two"):
         assert f'.evo-ledger:has(option[value="{name}"]:checked) section:not(#ledger-{name})' in ledger
-    style = (ROOT / "book" / "_static" / "evo.css").read_text()
+    style = (ROOT / "book" / "_static" / "evo.css").read_text(encoding="utf-8")
     for kind in evo_outputs.VERDICTS:
         assert f'.evo-ledger:has([value="{kind}"]:checked) :is(.evo-row:not(.{kind}), section:not(:has(.evo-row.{kind})))' in style
 
@@ -271,7 +271,7 @@ def test_four_hundred_claims_stay_fast_and_light(book):
     many = [claims.claim(f"c{i}", f"Claim {i}.", source="doe", reported="so", effect=Effect(i % 5, i % 7 - 6, 9, "points", 3))
             for i in range(400)]
     for name, some in (("one", many[:200]), ("two", many[200:])):
-        (book / "book" / "toy" / f"{name}.ipynb").write_text(json.dumps({"cells": cells(name, *some)}))
+        (book / "book" / "toy" / f"{name}.ipynb").write_text(json.dumps({"cells": cells(name, *some)}), encoding="utf-8")
     start = time.perf_counter()
     ledger = made(evo_pages.Ledger, book)
     assert time.perf_counter() - start < 5 and ledger.count("evo-row ") == 400 and len(ledger) < 1_000_000
@@ -280,7 +280,7 @@ def test_four_hundred_claims_stay_fast_and_light(book):
 def test_what_does_not_fit_together_is_reported(book, caplog):
     two = cells("Second", CLAIMS["one"][0])
     two[1]["outputs"][0]["data"][claims.CLAIM]["verdict"] = "does not hold at this scale"
-    (book / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": two}))
+    (book / "book" / "toy" / "two.ipynb").write_text(json.dumps({"cells": two}), encoding="utf-8")
     warned = []
     original, evo_pages.logger.warning = evo_pages.logger.warning, lambda text, *a, **k: warned.append(text % a)
     try:

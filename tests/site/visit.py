@@ -40,7 +40,7 @@ def sources():
 def build_if_needed():
     """Two workers of pytest may come here at once: the second waits, and finds the site built."""
     (ROOT / "_build").mkdir(exist_ok=True)
-    with open(ROOT / "_build" / ".lock", "w") as lock:
+    with open(ROOT / "_build" / ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _build_if_needed()
 
@@ -49,7 +49,7 @@ def _build_if_needed():
     page = SITE / "book" / "index.html"
     newest = max(path.stat().st_mtime for path in sources())
     if not page.exists() or page.stat().st_mtime < newest:
-        done = subprocess.run([sys.executable, ROOT / "book" / "_ext" / "build.py"], capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run([sys.executable, ROOT / "book" / "_ext" / "build.py"], capture_output=True, cwd=ROOT, encoding="utf-8")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
