@@ -1,7 +1,8 @@
 """How nbval executes a chapter and holds it against its stored outputs (`make test`).
 
-Text is compared letter by letter. Pictures, HTML, progress bars and the JSON of cards and claims are not: they differ in
-the last digits between two processors. What matters about them is asserted inside the chapters' cells.
+Text is compared letter by letter, also that in a figure: its labels, its legend, the numbers at its axes. The rest of
+pictures, HTML, progress bars and the JSON of cards and claims are not: they differ in the last digits between two
+processors. What matters about them is asserted inside the chapters' cells.
 
 A chapter runs here with EVO_TRAIN=verify: every trained model and every study is replayed, scored and compared with
 its entry in evo/zoo on the way. On top of that, entries and rows worth about three minutes are made anew from nothing;
@@ -12,6 +13,7 @@ import functools
 import json
 import os
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 
@@ -27,7 +29,7 @@ def audit():
     """What this commit makes anew, as EVO_AUDIT wants it."""
     from evo.zoo.commands import plan
 
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, encoding="utf-8")
     return json.dumps(plan(AUDIT_SECONDS, turn=git.stdout.strip() or "no commit"))
 
 
@@ -42,6 +44,29 @@ def pytest_itemcollected(item):
         file.sanitize_patterns[r" at 0x[0-9a-fA-F]+"] = " at 0x0"  # as book/_ext/execute.py stores it
         if not set(NOT_COMPARED) <= set(file.skip_compare):
             file.skip_compare = (*file.skip_compare, *NOT_COMPARED)
+        compare_texts_too(item)
+
+
+def texts(svg):
+    """What is written in a figure, a line a label."""
+    return "\n".join("".join(node.itertext()) for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"))
+
+
+def with_texts(outputs):
+    """Outputs, with what is written in their figures beside the figures."""
+    import nbformat
+
+    outputs = [nbformat.from_dict(dict(output)) for output in outputs]
+    for output in outputs:
+        svg = output.get("data", {}).get("image/svg+xml")
+        if svg:
+            output["data"] = nbformat.from_dict({**output["data"], "texts of the figure": texts(svg)})
+    return outputs
+
+
+def compare_texts_too(item):
+    compare = item.compare_outputs
+    item.compare_outputs = lambda new, stored, **options: compare(with_texts(new), with_texts(stored), **options)
 
 
 def as_a_notebook(client):

@@ -87,14 +87,15 @@ def claim(id, text, *, source, reported, measured="", effect=None, asks=None, pa
 
 
 def shown(data):
-    """What a cell displays of a claim, from its JSON alone."""
+    """What a cell displays of a claim, from its JSON alone. All of it stands in the text, which `make test` holds against a new run."""
     said = facts(data)
     rows = "".join(f"<dt>{k}</dt><dd>{html.escape(v)}</dd>" for k, v in said.items())
     markup = (
         f"<div class='evo-claim' id='claim-{html.escape(data['id'])}'><p class='evo-claim-text'>{html.escape(data['text'])}</p>"
         f"<dl>{rows}</dl><p class='evo-verdict {KINDS[data['verdict']]}'>{data['verdict']}</p></div>"
     )
-    lines = [f"  {k.lower()}: {v}" for k, v in {**said, "Verdict": data["verdict"]}.items()]
+    told = {"id": data["id"], "source": data["source"]} | ({} if data["paper"] is None else {"paper": repr(data["paper"])})
+    lines = [f"  {k.lower()}: {v}" for k, v in {**told, **said, "Verdict": data["verdict"]}.items()]
     return _Shown(CLAIM, data, "\n".join([data["text"], *lines]), markup)
 
 

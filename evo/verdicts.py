@@ -59,25 +59,36 @@ class Effect:
         return f"{sign}{self.value:.{digits}f} ± {self.half:.{digits}f}{unit}"
 
 
-def difference(a, b=0.0, *, unit="points", paired=True, items=None):
+def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=None):
     """Mean of a - b over runs, with its 95 % interval by Student's t.
 
-    a, b: one number a run (b may be one number that is the same for every run). unit "points" takes shares and gives
+    a, b: one number a run (without items, b may be one number that is the same for every run). unit "points" takes shares and gives
     percentage points. paired: run i of a and run i of b share their seed; False: Welch's interval.
 
     items: how many test items a share rests on, if few; then the drawing of the items counts as well, as
     (p q + r s) / items, which treats both sides as asked of different items and so never flatters. Or one number an
-    item, its mean difference over runs: then their own spread counts.
+    item, its mean difference over runs: then their own spread counts. What has no runs but was measured on the items
+    (a rule, the most frequent answer) is a list of one number, [r]; its spread over the items counts.
+
+    constant: what the question itself sets and no item can move (0.5 where a coin decides), instead of b.
     """
-    a, b = np.atleast_1d(np.asarray(a, float)), np.asarray(b, float)
+    if constant is not None and (np.ndim(b) or b != 0):
+        raise ValueError("difference wants b, which was measured, or constant=, which the question sets: not both")
+    if np.ndim(constant):
+        raise ValueError(f"constant={constant} must be one number: it is the same for every run")
+    a, b = np.atleast_1d(np.asarray(a, float)), np.asarray(b if constant is None else constant, float)
     fixed = b.ndim == 0
     b = np.full_like(a, float(b)) if fixed else b
     if a.ndim != 1 or b.ndim != 1 or not len(a) or not len(b):
         raise ValueError(f"difference wants one number a run, got shapes {a.shape} and {b.shape}")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError(f"difference wants finite numbers, got {a} and {b}")
+    if items is not None and 1 in (len(a), len(b)):
+        a, b = np.broadcast_arrays(a, b)  # the one that has no runs is the same in each
     if paired and len(a) != len(b):
         raise ValueError(f"paired runs must be equally many, got {len(a)} and {len(b)}: pass paired=False")
+    if items is not None and fixed and constant is None and b[0] != 0:
+        raise ValueError(f"b={b[0]:g} beside items=: pass [{b[0]:g}] if it was measured on them, constant={b[0]:g} if the question sets it")
     scale = 100.0 if unit == "points" else 1.0
     spreads = []  # (variance of the mean, degrees of freedom)
     for d in [a - b] if paired or fixed else [a, b]:

@@ -72,8 +72,22 @@ def test_reported_stands_under_reported_and_measured_under_measured():
     assert claims.facts(kept) == wanted
     shown = claims.shown(kept)
     assert dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown.markup)) == wanted
-    lines = ["The text.", *(f"  {k.lower()}: {v}" for k, v in wanted.items()), "  verdict: holds here"]
+    lines = ["The text.", "  id: x", "  source: he2022masked", *(f"  {k.lower()}: {v}" for k, v in wanted.items()), "  verdict: holds here"]
     assert shown.text.splitlines() == lines
+
+
+def test_all_of_the_json_stands_in_the_text_that_a_new_run_is_held_against():
+    """nbval compares text alone: what only the JSON said could be edited, and the ledger would say it."""
+    kept = data(paper=3.5, history="Once undecided.", effect=effect(-1, 3, items=120))
+    told = claims.shown(kept).text
+    others = dict(id="y", source="he2023", paper=3.25, text="Another.", reported="70 %", measured="More", verdict="holds here",
+                  baseline="nothing", asks="more than 1", history="No.")  # fmt: skip
+    assert set(others) | {"effects", "decides"} == set(kept), "these two follow from the rest: see disagreements"
+    for key, value in others.items():
+        assert claims.shown({**kept, key: value}).text != told, key
+    assert claims.shown({**kept, "paper": None}).text != told
+    for key, value in {"runs": 9, "items": 9}.items():
+        assert claims.shown({**kept, "effects": [{**kept["effects"][0], key: value}]}).text != told, key
 
 
 def test_all_parts_must_hold_and_the_one_that_decides_is_named():

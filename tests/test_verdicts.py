@@ -58,10 +58,41 @@ def test_few_items_count_beside_the_runs():
 
 
 def test_one_run_on_items_is_a_share_with_its_spread():
-    found = verdicts.difference([0.3], 0.1, items=100)
+    found = verdicts.difference([0.3], constant=0.1, items=100)
     assert found.half == pytest.approx(100 * stats.t.ppf(0.975, 99) * math.sqrt(0.3 * 0.7 / 100))
     both = verdicts.difference([0.3], [0.1], items=100)
     assert both.half == pytest.approx(100 * stats.t.ppf(0.975, 99) * math.sqrt((0.3 * 0.7 + 0.1 * 0.9) / 100))
+
+
+def test_a_rule_without_runs_is_measured_on_the_items_all_the_same():
+    """One number in a list beside several runs: its spread over the items counts, and it varies over no runs."""
+    found, n = verdicts.difference(A, [0.6], items=120), 120
+    p, d = np.mean(A), np.array(A) - 0.6
+    runs, items = d.var(ddof=1) / 3, (p * (1 - p) + 0.6 * 0.4) / n
+    freedom = (runs + items) ** 2 / (runs**2 / 2 + items**2 / (n - 1))
+    assert found.half == pytest.approx(100 * stats.t.ppf(0.975, freedom) * math.sqrt(runs + items))
+    assert (found.runs, found.items) == (3, n)
+    other = verdicts.difference([0.6], A, items=120)
+    assert (other.value, other.half) == (pytest.approx(-found.value), pytest.approx(found.half))
+
+
+def test_only_what_the_question_sets_is_without_spread():
+    found = verdicts.difference(A, constant=0.5, items=120)
+    assert found.half < verdicts.difference(A, [0.5], items=120).half and found.value == pytest.approx(100 * (np.mean(A) - 0.5))
+    assert verdicts.difference(A, constant=0.5) == verdicts.difference(A, 0.5)
+    assert verdicts.difference(A, constant=0.0, items=120) == verdicts.difference(A, items=120)
+
+
+def test_a_rule_that_is_as_good_is_seldom_called_worse():
+    """Three runs and a rule, all asked the same 100 questions, all with the same chance: a rule taken as exact is beaten too often."""
+    rng, n = np.random.default_rng(2), 1500
+    a, rule = rng.binomial(100, 0.5, (n, 3)) / 100, rng.binomial(100, 0.5, n) / 100
+    pairs = list(zip(a, rule))
+    a_same = [(np.full(3, x.mean()) + rng.normal(0, 1e-3, 3), r) for x, r in pairs]  # runs that answer alike
+    judged = {name: np.mean([judge(call(x, r), more_than()) == HOLDS for x, r in a_same]) for name, call in {
+        "measured": lambda x, r: verdicts.difference(x, [r], items=100),
+        "taken as exact": lambda x, r: verdicts.difference(x, constant=r, items=100)}.items()}
+    assert judged["measured"] <= 0.025 + 0.012 < judged["taken as exact"]
 
 
 def test_one_number_an_item_has_its_own_spread():
@@ -224,6 +255,13 @@ def test_an_uneven_interval_tells_its_longer_side():
         (lambda: verdicts.difference([0.5, 0.6], [0.1, 0.2, 0.3]), "paired=False"),
         (lambda: verdicts.difference([0.5], 0.1), "single run"),
         (lambda: verdicts.difference(0.5, 0.1), "single run"),
+        (lambda: verdicts.difference(A, B, constant=0.5), "not both"), (lambda: verdicts.difference(A, 0.4, constant=0.5), "not both"),
+        (lambda: verdicts.difference(A, constant=math.nan), "finite"),
+        (lambda: verdicts.difference(A, constant=[0.5]), "one number"),
+        (lambda: verdicts.difference(A, 0.6, items=100), r"pass \[0.6\] if it was measured"),
+        (lambda: verdicts.difference(A, np.mean(B), items=100), "if it was measured"),
+        (lambda: verdicts.difference(A, 0.6, items=[0.1, 0.2, 0.3]), r"constant=0.6"),
+        (lambda: verdicts.difference(A, np.float32(0.5), items=100, paired=False), r"constant=0.5"),
         (lambda: verdicts.difference(A, B, items=1), "at least 2"),
         (lambda: verdicts.difference(A, B, items=10.5), "number of test items"),
         (lambda: verdicts.difference(A, B, items=math.nan), "number of test items"),
