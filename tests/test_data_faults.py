@@ -401,7 +401,7 @@ def as_nobody(function):
         os._exit(0)
     os.close(theirs)
     os.waitpid(pid, 0)
-    with os.fdopen(ours) as pipe:
+    with os.fdopen(ours, encoding="utf-8") as pipe:
         return pipe.read()
 
 

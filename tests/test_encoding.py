@@ -79,14 +79,15 @@ def without_encoding(source):
         name = call.func.attr if method else getattr(call.func, "id", "")
         of = getattr(call.func.value, "id", "") if method else ""
         given = {k.arg: k.value for k in call.keywords}
-        second = not method or of in ("io", "gzip", "bz2", "lzma")  # open(path, mode), path.open(mode)
-        mode = given.get("mode", next(iter(call.args[second and name == "open" :]), None))
+        second = not method or of in ("io", "gzip", "bz2", "lzma", "os")  # open(path, mode), path.open(mode)
+        mode = given.get("mode", next(iter(call.args[second and name in ("open", "fdopen") :]), None))
         mode = getattr(mode, "value", "r" if mode is None else None)  # a mode that is computed is not judged
         packed = of in ("gzip", "bz2", "lzma")
         textual = {
             "read_text": not call.args, "write_text": len(call.args) < 2,
             "open": isinstance(mode, str) and set(mode) <= set("rwaxt+")
                     and ("t" in mode if packed else of not in ("zipfile", "tarfile", "os")),
+            "fdopen": isinstance(mode, str) and set(mode) <= set("rwaxt+"),
             "NamedTemporaryFile": isinstance(mode, str) and "b" not in mode and mode != "r",
         } | dict.fromkeys(("run", "Popen", "check_output", "check_call"),
                           any(getattr(given.get(k), "value", False) is True for k in ("text", "universal_newlines")))  # fmt: skip
@@ -110,7 +111,8 @@ def test_every_call_that_reads_or_writes_text_names_the_encoding():
     ("p.read_text()", True), ("p.read_text('utf-8')", False),
     ("p.write_text(x)", True), ("p.write_text(x, 'utf-8')", False), ("p.write_text(x, encoding='ascii')", False),
     ("gzip.open(p, 'rt')", True), ("gzip.open(p)", False), ("subprocess.run(c, text=True)", True),
-    ("io.open(p)", True), ("run(c, text=True, encoding='utf-8')", False), ("subprocess.run(c, capture_output=True)", False),
+    ("io.open(p)", True), ("os.fdopen(f)", True), ("os.fdopen(f, 'w')", True), ("os.fdopen(f, 'rb')", False),
+    ("run(c, text=True, encoding='utf-8')", False), ("subprocess.run(c, capture_output=True)", False),
     ("subprocess.Popen(c, universal_newlines=True)", True),
     ("open(p, **how)", False),
     ("tempfile.NamedTemporaryFile('w')", True), ("tempfile.NamedTemporaryFile()", False),
