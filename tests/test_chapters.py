@@ -198,6 +198,15 @@ def explored(notebook):
         yield "no explorer: show a recorded study with explorer(...) of evo.explorer, and ask what it answers"
 
 
+def thrown_away(notebook):
+    """Only a cell's last value is shown: a table or a claim in the middle of one is made for nobody."""
+    for cell in code_cells(notebook):
+        for node in ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", cell.source)).body[:-1]:
+            made = ast.unparse(node) if isinstance(node, ast.Expr) else ""
+            if re.match(r"(pd\.DataFrame|claim|card|explorer|Markdown)\(|[\w.]+\.table\(\)", made):
+                yield f"{cell.id}: nobody sees {made[:40]!r}: put display(...) around it, or let it be the cell's last line"
+
+
 def structure(notebook):
     exercises = section(notebook, r"^exercises")
     solutions = [c for c in exercises if c.cell_type == "code" and "hide-cell" in c.metadata.get("tags", [])]
@@ -294,7 +303,7 @@ def tables_agree(markup, text):
 def violations(notebook, path):
     """Everything that is wrong with a chapter, one sentence each."""
     found = []
-    for check in (shape, executed, paths, figures, opening, amount, lengths, structure, one_rule, agree):
+    for check in (shape, executed, paths, figures, opening, amount, lengths, thrown_away, structure, one_rule, agree):
         found += check(notebook)
     return [*found, *explored(notebook), *proof(notebook, path)]
 
@@ -422,6 +431,14 @@ def test_a_rule_of_a_chapters_own_is_noticed(source):
 ])  # fmt: skip
 def test_the_one_rule_may_be_used(source):
     assert not list(one_rule(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])))
+
+
+@pytest.mark.parametrize("source, seen", [
+    ("pd.DataFrame(a)", True), ("pd.DataFrame(a)\nb = 1", False), ("claim('a')\nclaim('b')", False), ("found.table()\nplt.show()", False),
+    ("display(pd.DataFrame(a))\nb = 1", True), ("a = pd.DataFrame(b)\na", True), ("%pip install x\nexplorer(a, 'b')", True),
+])  # fmt: skip
+def test_what_nobody_sees_is_noticed(source, seen):
+    assert bool(list(thrown_away(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])))) != seen
 
 
 def test_a_chapter_without_an_explorer_is_noticed():
