@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 BETAS = (0.9, 0.95)
+MATRICES = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
 
 
 class Batches:
@@ -109,8 +110,13 @@ def schedule(step, steps, warmup):
 
 
 def groups(model, weight_decay):
-    """Weight matrices decay; biases, norms, embeddings, positions and single tokens do not."""
-    decay = {id(m.weight) for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d))}
+    """Weight matrices decay; biases, norms, embeddings, positions and single tokens do not.
+
+    So do kernels of convolutions, transposed ones too, and all that an LSTM or GRU multiplies by. What is added to a
+    weight (LoRA's factors, the steps of `slow_down`) does not: it would be drawn back to where tuning began.
+    """
+    decay = {id(p) for module in model.modules() if isinstance(module, MATRICES)
+             for name, p in module.named_parameters(recurse=False) if "weight" in name}
     params = [p for p in model.parameters() if p.requires_grad]
     if not params:
         raise ValueError("model has no parameter that requires a gradient")

@@ -96,3 +96,21 @@ def test_a_changed_recipe_is_another_run_and_another_fingerprint(monkeypatch, na
 
 
 recipe_schedule = recipe.schedule
+
+
+@pytest.mark.parametrize("layer", [
+    nn.Linear(3, 4), nn.Bilinear(3, 4, 5), nn.Conv1d(3, 4, 2), nn.Conv2d(3, 4, 2), nn.Conv3d(3, 4, 2), nn.ConvTranspose1d(3, 4, 2),
+    nn.ConvTranspose2d(3, 4, 2), nn.RNN(3, 4, 2), nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2), nn.GRU(3, 4), nn.LSTMCell(3, 4),
+    nn.GRUCell(3, 4), nn.MultiheadAttention(4, 2), nn.MultiheadAttention(4, 2, kdim=3, vdim=5, add_bias_kv=True)], ids=str)
+def test_all_matrices_of_a_layer_decay_and_no_bias(layer):
+    decayed, rest = recipe.groups(nn.Sequential(layer, nn.LayerNorm(4), nn.BatchNorm1d(4), nn.Embedding(5, 4)), 0.1)
+    name = {id(p): n for n, p in layer.named_parameters()}
+    assert {name[id(p)] for p in decayed["params"]} == {n for n in name.values() if "bias" not in n}
+    assert decayed["weight_decay"] == 0.1 and rest["weight_decay"] == 0.0
+
+
+def test_a_tied_matrix_decays_once():
+    table, out = nn.Embedding(5, 4), nn.Linear(4, 5)
+    out.weight = table.weight
+    decayed, rest = recipe.groups(nn.Sequential(table, out), 0.1)
+    assert decayed["params"] == [table.weight] and rest["params"] == [out.bias]
