@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -190,3 +191,24 @@ def test_what_is_installed_is_what_is_locked():
             continue
         version = distribution(requirement.name).version.split("+")[0]
         assert requirement.specifier.contains(version), f"{requirement.name} {version} is installed, not {requirement}: rm -rf .venv"
+
+
+def test_the_weekly_audit_commits_the_dates_it_wrote_and_nothing_else(tmp_path):
+    steps = yaml.safe_load((ROOT / ".github/workflows/audit.yml").read_text(encoding="utf-8"))["jobs"]["audit"]["steps"]
+    git = lambda *words, cwd: subprocess.run(["git", *words], cwd=cwd, check=True, capture_output=True, text=True, encoding="utf-8").stdout
+    home, clone = tmp_path / "home.git", tmp_path / "clone"
+    git("init", "--bare", home, cwd=tmp_path)
+    git("clone", home, clone, cwd=tmp_path)
+    record = clone / "evo/zoo/a.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"seconds": 1}', encoding="utf-8")
+    git("add", ".", cwd=clone)
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-m", "first", cwd=clone)
+    git("push", cwd=clone)
+    for dated in (False, True):
+        if dated:
+            record.write_text('{"seconds": 1, "audit": {"date": "2026-11-28"}}', encoding="utf-8")
+            (clone / "left.txt").write_text("not a record", encoding="utf-8")
+        subprocess.run(["bash", "-e", "-c", steps[-1]["run"]], cwd=clone, check=True, capture_output=True)
+        log = git("log", "--format=%s", "--name-only", cwd=home).split("\n")
+        assert log.count("first") == 1 and ("Made anew from nothing: 1 records" in log) == dated and "left.txt" not in log
