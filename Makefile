@@ -10,7 +10,7 @@ make bench            speed, as ratios against peers    make colab     a chapter
 make repository URL=https://github.com/you/evo-book     make lock      renew requirements.txt
 make clean            remove what was built             make help      this
 
-The first one that needs it installs .venv: 5.6 GB on Linux, most of it CUDA; with CPU=1 (as in: make book CPU=1) 1.9 GB.
+The first one that needs it installs .venv: 5.7 GB on Linux, most of it CUDA; with CPU=1 (as in: make book CPU=1) 2.0 GB.
 endef
 export HELP
 
@@ -102,7 +102,7 @@ $(READY): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: https://www.python.org/downloads"; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv .venv || { echo "Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
 	@$(PY) -c "import sys; sys.exit(sys.prefix == sys.base_prefix)" || { echo ".venv is no virtual environment: rm -rf .venv"; exit 1; }
-	@echo "installing requirements.txt into .venv, once ($(if $(CPU),1.9 GB,5.6 GB on Linux; with CPU=1 it is 1.9 GB))"
+	@echo "installing requirements.txt into .venv, once ($(if $(CPU),2.0 GB,5.7 GB on Linux; with CPU=1 it is 2.0 GB))"
 	@grep -Ev '^#$(if $(CPU),|$(CUDA)|^torch(vision)?==)' requirements.txt > .venv/lock.txt
 	@grep -E '^torch(vision)?==' requirements.txt > .venv/torch.txt
 	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \

@@ -3,10 +3,12 @@
 Images are floats (B, C, H, W) from 0 to 1; every picture draws its own
 numbers, by torch's seeded generator. Pieces come first, pure functions of
 what was drawn; then what draws (SimCLR, Chen et al. 2020, appendix A).
+All of them raise ValueError for what is no such batch, and for what cannot
+be drawn.
 """
 import torch
 
-from evo.inputs import check_shape, kind
+from evo.inputs import check_floats, check_number, check_whole, has_numbers, kind
 
 LUMA = (0.2989, 0.587, 0.114)  # how bright red, green and blue look
 
@@ -24,37 +26,51 @@ def greyscale(images):
 def blend(images, others, share):
     """share * images + (1 - share) * others, cut to 0..1; share (B,).
 
-    A share above 1 leads away from the others.
+    A share above 1 leads away from the others, which may have one channel,
+    row or column for all. Raises ValueError for any that do not fit.
     """
-    _check(images)
-    check_shape(share, (len(images),), "share")
+    _check(images, share=share)
+    _check(others)
+    if any(n not in (1, m) for n, m in zip(others.shape, images.shape)):
+        raise ValueError(f"others have shape {tuple(others.shape)}, but "
+                         f"{tuple(images.shape)} is needed, or ones in it")
     share = share.view(-1, 1, 1, 1)
     return (share * images + (1 - share) * others).clamp(0, 1)
 
 
 def brightness(images, factor):
     """factor (B,): 0 gives black, 1 the picture."""
+    _check(images, factor=factor)
     return blend(images, torch.zeros_like(images), factor)
 
 
 def contrast(images, factor):
     """factor (B,): 0 gives the mean grey of the picture, 1 the picture."""
+    _check(images, 3, factor=factor)
     return blend(images, greyscale(images).mean((1, 2, 3), True), factor)
 
 
 def saturation(images, factor):
     """factor (B,): 0 gives the picture in grey, 1 the picture."""
+    _check(images, 3, factor=factor)
     return blend(images, greyscale(images), factor)
 
 
 def cut_out(images, boxes):
     """Each picture's box, made as large as the picture: bilinear.
 
-    boxes (B, 4), whole numbers: top, left, height, width.
+    boxes (B, 4), whole numbers: top, left, height, width. Raises ValueError
+    for a box that is empty or leaves its picture.
     """
     _check(images)
-    check_shape(boxes, (len(images), 4), "boxes")
+    check_whole(boxes, "boxes", (len(images), 4))
     top, left, height, width = boxes.unbind(1)
+    if has_numbers(boxes) and not (
+            (boxes >= boxes.new_tensor([0, 0, 1, 1])).all()
+            and (top + height <= images.shape[2]).all()
+            and (left + width <= images.shape[3]).all()):
+        raise ValueError("boxes (top, left, height, width) must lie in the "
+                         f"picture of {images.shape[2]}x{images.shape[3]}")
     rows = _resize(top, height, images.shape[2], images)  # (B, H, H)
     columns = _resize(left, width, images.shape[3], images)  # (B, W, W)
     return rows[:, None] @ images @ columns[:, None].mT
@@ -76,17 +92,24 @@ def _resize(start, length, size, like):
 
 
 def flip(images, chance=0.5):
-    """Left and right exchanged in about `chance` of the pictures."""
+    """Left and right exchanged in about `chance` of the pictures.
+
+    Raises ValueError unless chance is a number from 0 to 1.
+    """
     _check(images)
+    check_number(chance, "chance", "[0, 1]")
     return _some(chance, images.flip(3), images)
 
 
 def crop(images, area=(0.2, 1.0), aspect=(3 / 4, 4 / 3)):
     """A box of each picture at its full size: any place, any size.
 
-    area: the box's share of the picture; aspect: its width over its height.
+    area: the box's share of the picture; aspect: its width over its height;
+    each from the least to the most. Raises ValueError for other pairs.
     """
     _check(images)
+    _check_pair(area, "area", "(0, 1]")
+    _check_pair(aspect, "aspect", "(0, inf)")
     count, (height, width) = len(images), images.shape[2:]
     share = _between(*area, images) * height * width
     ratio = _between(*(images.new_tensor(aspect).log()), images).exp()
@@ -102,7 +125,12 @@ def colour(images, strength=0.4, chance=0.8, grey=0.2):
     """Brightness, contrast and saturation by 1 - strength to 1 + strength.
 
     In about `chance` of the pictures; then `grey` of all lose their colour.
+    Raises ValueError unless all three are numbers from 0 to 1.
     """
+    _check(images, 3)
+    check_number(strength, "strength", "[0, 1]")
+    check_number(chance, "chance", "[0, 1]")
+    check_number(grey, "grey", "[0, 1]")
     changed = images
     for change in (brightness, contrast, saturation):
         changed = change(
@@ -123,7 +151,7 @@ def _some(chance, changed, images):
     return torch.where(drawn < chance, changed, images)
 
 
-def _check(images, channels=None):
+def _check(images, channels=None, **shares):
     if not isinstance(images, torch.Tensor) or not images.is_floating_point():
         raise ValueError(
             "images must be a tensor of floating-point numbers from 0 to 1, "
@@ -132,3 +160,14 @@ def _check(images, channels=None):
         raise ValueError(
             f"images have shape {tuple(images.shape)}, but "
             f"(B, {channels or 'C'}, H, W) is needed")
+    for name, share in shares.items():
+        check_floats(share, name, shape=(len(images),))
+
+
+def _check_pair(pair, name, interval):
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"{name}={pair!r} must be two numbers")
+    for number in pair:
+        check_number(number, name, interval)
+    if pair[0] > pair[1]:
+        raise ValueError(f"{name}={pair!r}: the smaller number comes first")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.inputs import check_images, check_vectors, kind
+from evo.inputs import check_count, check_images, check_module, check_vectors, kind
 
 LAYER_NORM = partial(nn.LayerNorm, eps=1e-6)
 
@@ -24,6 +24,7 @@ def causal_mask(n, device=None):
     uncalled: attention then skips the future instead of computing it and
     throwing it away.
     """
+    check_count(n, "n", least=0)
     return torch.ones(n, n, dtype=torch.bool, device=device).tril()
 
 
@@ -38,7 +39,8 @@ def attend(q, k, v, mask=None):
     """softmax(q k^T / sqrt(d) + bias) v in every head.
 
     q (B, H, N, d), k and v (B, H, S, d) -> (B, H, N, d). mask: None; boolean,
-    True = may attend; `causal_mask` itself; or floats, the bias.
+    True = may attend; `causal_mask` itself; or floats, the bias. A query that
+    may attend to nobody takes nothing home: zeros, and no gradient.
     """
     if mask is causal_mask:
         if q.shape[2] != k.shape[2]:
@@ -80,7 +82,8 @@ class Attention(nn.Module):
 
     def __init__(self, dim, heads, source_dim=None):
         super().__init__()
-        if heads < 1 or dim % heads:
+        check_count(dim, "dim"), check_count(heads, "heads")
+        if dim % heads:
             raise ValueError(
                 f"heads={heads} does not divide dim={dim}, as it must")
         self.heads, self.dim, self.source_dim = heads, dim, source_dim or dim
@@ -128,6 +131,7 @@ class Attention(nn.Module):
 
 def each(linear, *inputs):
     """Maps that stand stacked in one, each with an input of its own."""
+    check_module(linear, "linear")
     n = len(inputs)
     maps = zip(inputs, linear.weight.chunk(n), linear.bias.chunk(n))
     return [F.linear(x, weight, bias) for x, weight, bias in maps]
@@ -135,6 +139,7 @@ def each(linear, *inputs):
 
 def feed_forward(dim, activation=nn.GELU):
     """Two linear maps, four times wider in between: (B, N, D) -> (B, N, D)."""
+    check_count(dim, "dim")
     return nn.Sequential(
         nn.Linear(dim, 4 * dim), activation(), nn.Linear(4 * dim, dim))
 
@@ -144,6 +149,7 @@ class LayerScale(nn.Module):
 
     def __init__(self, branch, dim, start=1e-5):
         super().__init__()
+        check_module(branch, "branch"), check_count(dim, "dim")
         self.branch, self.scale = (
             branch, nn.Parameter(torch.full((dim,), start)))
 
@@ -163,6 +169,7 @@ class Block(nn.Module):
     def __init__(self, dim, heads, norm_first=True, norm=LAYER_NORM,
                  activation=nn.GELU, attn=None, mlp=None):
         super().__init__()
+        check_count(dim, "dim"), check_count(heads, "heads")
         self.norm_first = norm_first
         self.norm1 = norm(dim)
         self.attn = Attention(dim, heads) if attn is None else attn
@@ -206,14 +213,25 @@ def linear_maps(module):
 
     In the order of their making.
     """
+    check_module(module, "module")
     return [(name, part) for name, part in module.named_modules()
             if isinstance(part, nn.Linear)]
 
 
+def size_of(model):
+    """How many numbers a model learns; one that is shared counts once."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be an nn.Module, got {kind(model)}")
+    return sum(p.numel() for p in model.parameters())
+
+
 def two(size):
     """7 -> (7, 7); (5, 7) -> (5, 7)."""
-    rows, columns = (size, size) if isinstance(size, int) else size
-    return rows, columns
+    pair = (size, size) if isinstance(size, int) else size
+    if not isinstance(pair, (tuple, list, torch.Size)) or len(pair) != 2:
+        raise ValueError(f"size={size!r} must be one whole number or two")
+    check_count(pair[0], "size"), check_count(pair[1], "size")
+    return pair[0], pair[1]
 
 
 def patchify(images, patch_size):

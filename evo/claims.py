@@ -7,9 +7,11 @@ import dataclasses
 import html
 import json
 import math
+from numbers import Integral
 from pathlib import Path
 
 from evo import cuts, verdicts
+from evo.inputs import check_finite, check_number, check_text, kind
 from evo.verdicts import VERDICTS
 
 CARD, CLAIM = "application/vnd.evo.card+json", "application/vnd.evo.claim+json"
@@ -44,6 +46,12 @@ def card(**fields):
     missing, unknown = set(CARD_FIELDS) - set(fields), set(fields) - set(CARD_FIELDS)
     if missing or unknown:
         raise ValueError(f"card: missing {sorted(missing)}, unknown {sorted(unknown)}")
+    for name, value in fields.items():
+        if name.endswith("_seconds"):
+            if value is not None or name != "gpu_seconds":
+                check_number(value, f"card: {name}", "[0, inf)")
+        elif not isinstance(value, Integral) or isinstance(value, bool):
+            check_text(value, f"card: {name}")
     return shown_card({k: fields[k] for k in CARD_FIELDS})
 
 
@@ -60,12 +68,19 @@ def claim(id, text, *, source, reported, measured="", effect=None, asks=None, pa
 
     id: short and unique in the book, such as "mae-mask-ratio". text: the claim in one sentence. source: key in
     references.bib. reported: what the paper reports; paper: the same as a number in the effect's unit, where it can be
-    compared. effect: an `Effect`, or {part: Effect} where the claim has several parts that must all hold; None where this
-    book cannot test it. asks: what was asked in advance (`more_than`, `no_worse`, `within`); by default, more than no
-    effect. baseline: what the effect is measured against. measured: what else was measured, in words. history: how and
-    why the verdict changed, if it did.
+    compared: one for the whole claim, or {part: number} for those parts that have their own. effect: an `Effect`, or
+    {part: Effect} where the claim has several parts that must all hold; None where this book cannot test it. asks: what
+    was asked in advance (`more_than`, `no_worse`, `within`); by default, more than no effect. baseline: what the effect
+    is measured against. measured: what else was measured, in words. history: how and why the verdict changed, if it did.
     """
+    check_text(id, "id")
+    for name, words in dict(text=text, source=source, reported=reported).items():
+        check_text(words, f"{id}: {name}")
+    for name, words in dict(measured=measured, baseline=baseline, history=history).items():
+        check_text(words, f"{id}: {name}", empty=True)
     asks = verdicts.more_than() if asks is None else asks
+    if not isinstance(asks, verdicts.Question):
+        raise ValueError(f"{id}: asks must be a question of evo.verdicts (more_than, no_worse, within), got {kind(asks)}")
     if effect is None:
         if not measured:
             raise ValueError(f"{id}: a claim without an effect says in `measured` why it is not testable here")
@@ -74,6 +89,8 @@ def claim(id, text, *, source, reported, measured="", effect=None, asks=None, pa
         parts = effect if isinstance(effect, dict) else {"": effect}
         if not parts or not all(isinstance(e, verdicts.Effect) for e in parts.values()):
             raise ValueError(f"{id}: effect must be an Effect of evo.verdicts (difference, ratio, bootstrap, exactly), or a dict of them")
+        for name in parts:
+            check_text(name, f"{id}: a part's name", empty=True)
         parts = {name: _rounded(e) for name, e in parts.items()}  # the verdict is that of the numbers shown
         verdict, decides = verdicts.judge_all(list(parts.values()), asks)
     if parts and cuts.sentence():
@@ -82,7 +99,7 @@ def claim(id, text, *, source, reported, measured="", effect=None, asks=None, pa
     return shown(dict(
         id=id, text=text, source=source, reported=reported, measured=measured, verdict=verdict, baseline=baseline,
         effects=[{"part": name, **dataclasses.asdict(e), **_bounds(e, asks)} for name, e in parts.items()], decides=decides,
-        asks=asks.text, paper=None if paper is None else float(paper), history=history,
+        asks=asks.text, paper=_number(id, paper, parts), history=history,
     ))
 
 
@@ -94,7 +111,8 @@ def shown(data):
         f"<div class='evo-claim' id='claim-{html.escape(data['id'])}'><p class='evo-claim-text'>{html.escape(data['text'])}</p>"
         f"<dl>{rows}</dl><p class='evo-verdict {KINDS[data['verdict']]}'>{data['verdict']}</p></div>"
     )
-    told = {"id": data["id"], "source": data["source"]} | ({} if data["paper"] is None else {"paper": repr(data["paper"])})
+    paper = dict(sorted(data["paper"].items())) if isinstance(data["paper"], dict) else data["paper"]  # files sort their keys
+    told = {"id": data["id"], "source": data["source"]} | ({} if paper is None else {"paper": repr(paper)})
     lines = [f"  {k.lower()}: {v}" for k, v in {**told, **said, "Verdict": data["verdict"]}.items()]
     return _Shown(CLAIM, data, "\n".join([data["text"], *lines]), markup)
 
@@ -110,6 +128,20 @@ def facts(data):
     if data["history"]:
         said["History"] = data["history"]
     return said
+
+
+def _number(id, paper, parts):
+    if paper is None:
+        return None
+    if not isinstance(paper, dict):
+        check_finite(paper, f"{id}: paper")
+        return float(paper)
+    if not paper or not paper.keys() <= parts.keys():
+        named = sorted(map(str, paper))
+        raise ValueError(f"{id}: paper is a number, or {{part: number}} of parts of the effect: {sorted(parts)}, not {named}")
+    for part, value in paper.items():
+        check_finite(value, f"{id}: paper of {part!r}")
+    return {part: float(value) for part, value in paper.items()}
 
 
 def _said(parts):
@@ -199,8 +231,10 @@ def collect(notebooks, mime=CLAIM):
 
 
 def duration(seconds):
+    """Seconds in words; None was not measured."""
     if seconds is None:
         return "not measured"
+    check_number(seconds, "seconds", "[0, inf)")
     if seconds < 120:
         return f"{round(seconds)} seconds"
     return f"{round(seconds / 60)} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

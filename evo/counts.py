@@ -2,25 +2,32 @@
 
 A text is a table of windows (T, n): a row is a word of the text, in the last
 column, behind the n - 1 words before it. A model turns such a table into the
-probabilities (T,) that it gives to the words of the last column.
+probabilities (T,) that it gives to the words of the last column. What is no
+such table, nor a probability where one is wanted, is a ValueError.
 """
 import numpy as np
+
+from evo.inputs import check_count, check_number
 
 
 def windows(texts, n, mark):
     """Lists of ids -> (T, n): every word behind the n - 1 before it.
 
     A text ends with the mark, which is guessed like a word. Before its first
-    word stand marks only, so that no text sees another one.
+    word stand marks only, so that no text sees another one. Raises ValueError
+    unless there are texts, all of them of ids.
     """
-    if n != int(n) or n < 1 or not len(texts):
-        raise ValueError(f"windows wants texts and n of at least 1, got "
-                         f"{len(texts)} texts and n={n}")
-    lengths = [len(text) + 1 for text in texts]
-    stream = np.array([i for text in texts for i in (*text, mark)])
-    if stream.dtype.kind != "i":
-        raise ValueError("texts must be lists of ids and the mark an id, got "
-                         f"{stream.dtype}")
+    check_count(n, "n")
+    check_count(mark, "mark", 0)
+    try:
+        texts = list(texts)
+        lengths = [len(text) + 1 for text in texts]
+        stream = np.array([i for text in texts for i in (*text, mark)])
+    except (TypeError, ValueError):
+        stream = np.empty(0)
+    if stream.dtype.kind != "i" or stream.ndim != 1 or stream.min() < 0:
+        raise ValueError("texts must be lists of ids, at least one, got "
+                         f"{texts!r:.60}")
     place = np.concatenate([np.arange(length) for length in lengths])
     back = np.arange(n - 1, -1, -1)  # how far each column looks back
     rows = np.arange(len(stream))[:, None] - back
@@ -28,7 +35,10 @@ def windows(texts, n, mark):
 
 
 def perplexity(p):
-    """One over the geometric mean of the probabilities (T,)."""
+    """One over the geometric mean of the probabilities (T,).
+
+    Raises ValueError for other numbers.
+    """
     p = _probabilities(p)
     with np.errstate(divide="ignore"):
         return float(np.exp(-np.log(p).mean()))
@@ -39,6 +49,7 @@ class Counts:
 
     A context of k words gets a number from that of its last k - 1 and the
     word in front of them; a gram, from its context and the word behind it.
+    Raises ValueError for what evo.counts.windows does not make.
     """
 
     def __init__(self, windows, vocab_size):
@@ -75,7 +86,15 @@ class Counts:
                 context, windows[:, -1]))
 
     def totals(self, k, amounts):
-        """Sums over the words that follow each context of k words."""
+        """Sums over the words that follow each context of k words.
+
+        amounts: one for each gram of k + 1 words, else a ValueError.
+        """
+        check_count(k, "k", 0, self.n - 1)
+        amounts = _numbers(amounts)
+        if amounts.shape != self.seen[k].shape:
+            raise ValueError(f"amounts must be {len(self.seen[k])} numbers, "
+                             f"one a gram, got shape {amounts.shape}")
         return np.bincount(self.grams[k] // self.vocab_size, amounts)
 
     def relative(self, windows):
@@ -84,6 +103,7 @@ class Counts:
         In front stands 1 / V, for no knowledge at all. A context never seen
         takes over what the next shorter one says.
         """
+        _check(windows, self.vocab_size, self.n)
         p = [np.full(len(windows), 1 / self.vocab_size)]
         for k, (context, gram) in enumerate(self.find(windows)):
             total = self.totals(k, self.seen[k])
@@ -92,9 +112,11 @@ class Counts:
         return np.stack(p)
 
     def add(self, windows, k):
-        """Every word was seen k times more often behind every context."""
-        if not k > 0:
-            raise ValueError(f"k={k} must be above 0")
+        """Every word was seen k times more often behind every context.
+
+        Raises ValueError unless k > 0.
+        """
+        check_number(k, "k", "(0, inf)")
         context, gram = list(self.find(windows))[-1]
         total = self.totals(self.n - 1, self.seen[-1])
         count = np.where(gram >= 0, self.seen[-1][gram], 0)
@@ -112,7 +134,9 @@ def mixture(p, rounds=50):
 
     Expectation and maximisation in turn: share out every word among the
     models by how well each has guessed it; a model's weight is its share.
+    Raises ValueError for a word that none of them thinks possible.
     """
+    check_count(rounds, "rounds", 0)
     p = _probabilities(p)
     if p.ndim != 2 or not p.any(0).all():
         raise ValueError(f"mixture wants probabilities (M, T), in every "
@@ -138,9 +162,8 @@ class KneserNey:
     def __init__(self, windows, vocab_size, discounts=None):
         self.counts = counts = Counts(windows, vocab_size)
         if discounts is not None and not (
-                np.shape(discounts) == (counts.n, 3) and np.all(
-                    (0 <= np.array(discounts)) & (
-                        np.array(discounts) <= (1, 2, 3)))):
+                (taken := _numbers(discounts)).shape == (counts.n, 3)
+                and ((0 <= taken) & (taken <= (1, 2, 3))).all()):
             raise ValueError(f"discounts must be ({counts.n}, 3) numbers, at "
                              "most 1, 2 and 3 in a row, none below 0")
         grams = [gram for _, gram in counts.find(windows)]
@@ -160,6 +183,7 @@ class KneserNey:
 
     def prob(self, windows):
         """(T, n) -> (T,)."""
+        _check(windows, self.counts.vocab_size, self.counts.n)
         p = np.full(len(windows), 1 / self.counts.vocab_size)
         for k, (context, gram) in enumerate(self.counts.find(windows)):
             own = np.where(gram >= 0, self.count[k][gram], 0)
@@ -177,19 +201,25 @@ def _discounts(count):
 
 
 def _probabilities(p):
-    try:
-        p = np.asarray(p, float)
-    except (TypeError, ValueError):
-        p = np.empty(0)
+    p = _numbers(p)
     if not p.size or not ((p >= 0) & (p <= 1 + 1e-6)).all():
         raise ValueError("probabilities must be numbers from 0 to 1, at least "
                          "one")
     return p
 
 
+def _numbers(x):
+    """An array of numbers, without any where there is another thing."""
+    try:
+        return np.asarray(x, float)
+    except (TypeError, ValueError):
+        return np.empty(0)
+
+
 def _check(windows, vocab_size, n=None):
+    check_count(vocab_size, "vocab_size")
     shape = getattr(windows, "shape", None)
-    if (shape is None or len(shape) != 2 or 0 in shape
+    if (not isinstance(windows, np.ndarray) or len(shape) != 2 or 0 in shape
             or n not in (None, shape[1]) or windows.dtype.kind != "i"):
         raise ValueError(f"windows must be a table (T, {n or 'n'}) of ids, "
                          f"as evo.counts.windows makes it, got {shape}")

@@ -8,6 +8,8 @@ import math
 from numbers import Real
 
 from evo.claims import _Shown
+from evo.inputs import check_text
+from evo.inputs import kind as kind_of
 
 EXPLORER = "application/vnd.evo.explorer+json"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 600, 330, 64, 16, 14, 52  # of the figure, in pixels
@@ -22,11 +24,20 @@ def explorer(study, metrics, *, along, title, ylabel=None):
     the means with a point a seed, words give points and their mean. Every other setting with more than one value becomes a
     control, and so do the metrics if there are several. What was not recorded is not drawn.
     """
+    _check_rows(study)
+    check_text(along, "along")
+    check_text(title, "title")
+    if ylabel is not None:
+        check_text(ylabel, "ylabel")
     rows = [r for r in study.rows if along in r["setting"]]
     settings = {name for r in study.rows for name in r["setting"]}
     if not rows:
         raise ValueError(f"along={along!r} is no setting of this study; it has {_listed(settings)}")
     metrics = {metrics: metrics} if isinstance(metrics, str) else metrics
+    if not isinstance(metrics, (list, tuple, dict)):
+        raise ValueError(f"metrics must be a name, a list of names or {{name: label}}, got {kind_of(metrics)}")
+    for words in [*metrics, *(metrics.values() if isinstance(metrics, dict) else ())]:
+        check_text(words, "each name and label of metrics")
     labels = dict(metrics) if isinstance(metrics, dict) else {name: name for name in metrics}
     known = {name for r in rows for name in r["result"]}
     if not labels:
@@ -59,6 +70,19 @@ def explorer(study, metrics, *, along, title, ylabel=None):
         "controls": controls, "points": points,
     }
     return shown(data)
+
+
+def _check_rows(study):
+    """Has `study` what evo.train.Study has?"""
+    rows = getattr(study, "rows", None)
+    if not isinstance(rows, (list, tuple)):
+        raise ValueError(f"study must be a Study of evo.train, as study(...) returns it, got {kind_of(study)}")
+    for r in rows:
+        whole = isinstance(r, dict) and all(isinstance(r.get(name), dict) for name in ("setting", "result"))
+        if not whole or len(str(r.get("seed", "")).split()) != 1:
+            raise ValueError("each row of a study must be a dict of setting and result, which are dicts, and seed, a number")
+        if "cut" in r and not _number(r["cut"]):
+            raise ValueError(f"cut={r['cut']!r:.60} must be the share of the steps that a run did, a number")
 
 
 def shown(data):

@@ -14,6 +14,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
 import textwrap
 import types
 
@@ -25,6 +26,7 @@ from torch import nn
 MACHINERY = {f"evo.{name}" for name in (
     "train", "loop", "proof", "stale", "cuts", "zoo", "fingerprint", "plots", "claims", "verdicts", "checks", "show", "explorer", "look")}
 CALLED = {"forward", "at"}  # methods that the training loop calls by itself
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def fingerprint(*things, **named):
@@ -366,6 +368,7 @@ def _syntax(f):
     unreadable = f"cannot read the source of {f.__qualname__}: define it in a file or a notebook cell"
     if not _has_source(f):  # made by exec: inspect would take the lines of another file for it
         raise TypeError(unreadable)
+    _check_unedited(f)
     try:
         source = textwrap.dedent(inspect.getsource(f))
     except (OSError, TypeError) as error:
@@ -380,6 +383,28 @@ def _syntax(f):
             raise TypeError("cannot tell which lambda of the line is meant: give the function a name with def")
         return found[0]
     return bare(tree).body[0]
+
+
+def _check_unedited(f):
+    """Raises RuntimeError where a file of the package no longer holds what runs: a record would name code that did not."""
+    code = inspect.unwrap(f).__code__
+    path = os.path.abspath(code.co_filename)
+    if path.startswith(PACKAGE) and _compiled(path, os.stat(path).st_mtime_ns).get((code.co_qualname, code.co_firstlineno)) != code:
+        raise RuntimeError(f"{os.path.relpath(path, os.path.dirname(PACKAGE))} was edited after it had been imported, so that what runs "
+                           f"is not what stands there ({f.__qualname__}): start again (in a notebook: restart the kernel)")
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(path, edited):
+    """{(qualified name, first line): code} of all functions in a file as it stands."""
+    with open(path, "rb") as file:
+        waiting = [compile(file.read(), path, "exec", dont_inherit=True)]
+    found = {}
+    while waiting:
+        code = waiting.pop()
+        found[code.co_qualname, code.co_firstlineno] = code
+        waiting += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    return found
 
 
 def bare(tree):

@@ -2,24 +2,28 @@
 
 LoRA (Hu et al. 2022), adapters (Houlsby et al. 2019), biases alone (BitFit,
 Ben Zaken et al. 2022), the top only, and a rate for every layer (Howard and
-Ruder 2018). All of them begin at exactly what the model was.
+Ruder 2018). All of them begin at exactly what the model was; where there is
+nothing to tune so, they raise ValueError.
 """
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrize
 
+from evo.inputs import check_count, check_floats, check_module, check_number, kind
+
 
 class LoRA(nn.Module):
     """W x + (alpha / rank) B A x: a linear map, and what is added to it.
 
     A (rank, in) starts as nn.Linear does, B (out, rank) at zero, so that at
-    first nothing changes (sec. 4.1). W and the bias are frozen.
+    first nothing changes (sec. 4.1). W and the bias are frozen. Raises
+    ValueError unless rank is at most the map's own.
     """
 
     def __init__(self, linear, rank, alpha=None):
         super().__init__()
-        _rank(rank, linear)
+        _rank(rank, linear, alpha)
         self.linear = linear.requires_grad_(False)
         self.scale = (rank if alpha is None else alpha) / rank
         like = dict(dtype=linear.weight.dtype, device=linear.weight.device)
@@ -47,7 +51,11 @@ def add_lora(model, rank, alpha=None, within=nn.Module):
 
     within: only on maps inside modules of this class, such as Encoder or
     Attention. alpha: the strength of what is added; by default the rank.
+    Raises ValueError where no linear map is found.
     """
+    check_module(model)
+    if not isinstance(within, type):
+        raise ValueError(f"within must be a class of modules, got {within!r}")
     found = [(parent, name, part) for place in _inside(model, within)
              for _, parent in place.named_modules()
              for name, part in parent.named_children()
@@ -56,7 +64,7 @@ def add_lora(model, rank, alpha=None, within=nn.Module):
         raise ValueError(f"no linear map stands inside a {within.__name__} "
                          "of this model: pass another `within`")
     for *_, part in found:
-        _rank(rank, part)
+        _rank(rank, part, alpha)
     model.requires_grad_(False)
     for parent, name, part in dict.fromkeys(found):
         setattr(parent, name, LoRA(part, rank, alpha))
@@ -65,7 +73,13 @@ def add_lora(model, rank, alpha=None, within=nn.Module):
 
 @torch.no_grad()
 def merge_lora(model):
-    """Add B A to every W and drop both -> the model, with its old shape."""
+    """Add B A to every W and drop both -> the model, with its old shape.
+
+    Raises ValueError for a LoRA alone: it cannot replace itself.
+    """
+    check_module(model)
+    if isinstance(model, LoRA):
+        raise ValueError("model is itself a LoRA: pass the model around it")
     for parent in list(model.modules()):
         for name, part in list(parent.named_children()):
             if isinstance(part, LoRA):
@@ -83,7 +97,9 @@ class Adapter(nn.Module):
 
     def __init__(self, branch, dim, width):
         super().__init__()
-        _whole(width, "width")
+        check_module(branch, "branch")
+        check_count(dim, "dim")
+        check_count(width, "width")
         self.branch = branch
         self.down, self.up = nn.Linear(dim, width), nn.Linear(width, dim)
         nn.init.zeros_(self.up.weight)
@@ -100,7 +116,7 @@ def add_adapters(model, width):
 
     Norms inside the encoder learn as well (sec. 2.1). -> the model itself.
     """
-    _whole(width, "width")
+    check_count(width, "width")
     encoder = _encoder(model)
     model.requires_grad_(False)
     for block in encoder.blocks:
@@ -124,7 +140,7 @@ def only_biases(model):
 def only_top(model, blocks):
     """Freeze everything but the last blocks of the encoder -> the model."""
     encoder = _encoder(model)
-    _whole(blocks, "blocks", least=0)
+    check_count(blocks, "blocks", least=0)
     if blocks > len(encoder.blocks):
         raise ValueError(f"blocks={blocks} must lie between 0 and the "
                          f"encoder's {len(encoder.blocks)}")
@@ -134,10 +150,15 @@ def only_top(model, blocks):
 
 
 class Slow(nn.Module):
-    """W = W0 + share * step: Adam moves W by `share` of its rate."""
+    """W = W0 + share * step: Adam moves W by `share` of its rate.
+
+    Raises ValueError unless 0 < share <= 1.
+    """
 
     def __init__(self, start, share):
         super().__init__()
+        check_floats(start, "start")
+        check_number(share, "share", "(0, 1]")
         self.share = share
         self.register_buffer("start", start.detach().clone())
 
@@ -153,11 +174,10 @@ def slow_down(model, decay):
 
     What stands before the blocks counts as one below the lowest. -> the model
     itself, whose weights are now W0 + share * step. Weight decay does not
-    reach them: for steps there is no pull to zero.
+    reach them: for steps there is no pull to zero. Raises ValueError unless
+    0 < decay <= 1.
     """
-    if not isinstance(decay, (int, float)) or not 0 < decay <= 1:
-        raise ValueError(f"decay={decay!r} must be a number in (0, 1]: how "
-                         "much slower the next layer below learns")
+    check_number(decay, "decay", "(0, 1]")
     encoder, depth = _encoder(model), len(_encoder(model).blocks)
     shares = {id(p): decay ** (depth - 1 - k)
               for k, block in enumerate(encoder.blocks)
@@ -172,6 +192,7 @@ def slow_down(model, decay):
 
 def trained(model):
     """How many numbers of the model learn."""
+    check_module(model)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -180,6 +201,7 @@ def trained(model):
 
 def _encoder(model):
     encoder = getattr(model, "encoder", None)
+    check_module(model)
     if not hasattr(encoder, "blocks"):
         raise ValueError(f"model must have an encoder made of blocks, as BERT "
                          f"or GPT; {type(model).__name__} has none")
@@ -190,15 +212,12 @@ def _inside(model, within):
     return [part for part in model.modules() if isinstance(part, within)]
 
 
-def _whole(number, name, least=1):
-    if (not isinstance(number, int) or isinstance(number, bool)
-            or number < least):
-        raise ValueError(f"{name}={number!r} must be a whole number, at "
-                         f"least {least}")
-
-
-def _rank(rank, linear):
-    _whole(rank, "rank")
+def _rank(rank, linear, alpha):
+    if not isinstance(linear, nn.Linear):
+        raise ValueError(f"linear must be an nn.Linear, got {kind(linear)}")
+    check_count(rank, "rank")
+    if alpha is not None:
+        check_number(alpha, "alpha", "(0, inf)")
     most = min(linear.in_features, linear.out_features)
     if rank > most:
         raise ValueError(f"rank={rank} is more than {most}, the full rank of "

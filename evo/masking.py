@@ -1,23 +1,25 @@
 """Which tokens are hidden.
 
-`masked` is boolean (B, N), True = hidden and to be predicted.
+`masked` is boolean (B, N), True = hidden and to be predicted. What cannot be
+hidden as asked is a ValueError.
 """
 import torch
 
-from evo.inputs import check_flags, check_ids
+from evo.inputs import check_count, check_flags, check_generator, check_ids, check_number
 
 
 def random_mask(batch, n, ratio, generator=None, device=None):
     """Hide exactly round(ratio * n) of n tokens in every row (MAE).
 
     All choices are equally likely. -> bool (batch, n), True = hidden.
-    `generator` (on the CPU, or on `device`) makes it repeatable.
+    `generator` (on the CPU, or on `device`) makes it repeatable. Raises
+    ValueError where no token would stay visible.
     """
-    if not 0 <= ratio < 1:
-        raise ValueError(f"ratio={ratio} must lie in [0, 1): some tokens have "
-                         "to stay visible")
-    if batch < 0 or n < 0:
-        raise ValueError(f"batch={batch} and n={n} must be 0 or more")
+    check_count(batch, "batch", 0)
+    check_count(n, "n", 0)
+    check_number(ratio, "ratio", "[0, 1)")
+    check_generator(generator)
+    device = _device(device)
     hidden = round(ratio * n)
     if n and hidden == n:
         raise ValueError(f"ratio={ratio} hides all of n={n} tokens: lower it "
@@ -29,6 +31,14 @@ def random_mask(batch, n, ratio, generator=None, device=None):
         device or noise.device)
 
 
+def _device(device):
+    try:
+        return None if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device={device!r} is no device of torch: pass "
+                         "images.device or a name such as 'cpu'") from None
+
+
 def blockwise_mask(batch, rows, columns, most, smallest=4, narrow=0.3,
                    generator=None):
     """Hide rectangles of tokens, until `most` are hidden (BEiT, algorithm 1).
@@ -37,17 +47,18 @@ def blockwise_mask(batch, rows, columns, most, smallest=4, narrow=0.3,
     `smallest` tokens or more, up to what is still to be hidden, and sides of a
     ratio between `narrow` and 1 / `narrow`; it may lie on others. One that
     would hide too many is drawn again, ten times at most: so `most` is not
-    always reached, and never passed.
+    always reached, and never passed. Raises ValueError unless
+    1 <= smallest <= most < rows * columns.
     """
-    if batch < 0 or rows < 1 or columns < 1:
-        raise ValueError(f"batch={batch} must be 0 or more, rows={rows} and "
-                         f"columns={columns} 1 or more")
-    if not 1 <= smallest <= most < rows * columns:
+    check_count(batch, "batch", 0)
+    for name, n in dict(rows=rows, columns=columns, most=most,
+                        smallest=smallest).items():
+        check_count(n, name)
+    if not smallest <= most < rows * columns:
         raise ValueError(f"1 <= smallest={smallest} <= most={most} < "
                          f"{rows * columns} tokens is needed")
-    if not 0 < narrow <= 1:
-        raise ValueError(f"narrow={narrow} must lie in (0, 1]: the shorter "
-                         "side over the longer one")
+    check_number(narrow, "narrow", "(0, 1]")  # the shorter side by the longer
+    check_generator(generator)
     masked = torch.zeros(batch, rows, columns, dtype=torch.bool)
     for grid in masked:
         left = most
@@ -84,7 +95,8 @@ def visible(masked, count=None):
     """Where the tokens are that stay: bool (B, N) -> long (B, K), in order.
 
     Rows hide equally many. Whoever knows that K = count already spares the
-    look at the numbers (and a GPU the wait).
+    look at the numbers (and a GPU the wait). Raises ValueError where rows hide
+    unequally many.
     """
     check_flags(masked, "masked")
     if masked.ndim != 2:
@@ -101,6 +113,7 @@ def visible(masked, count=None):
                 masked.logical_not().sum(1) != count).any():
             raise ValueError("every row of `masked` must hide the same number "
                              "of tokens")
+    check_count(count, "count", 0, masked.shape[1])
     return masked.byte().argsort(dim=1, stable=True)[:, :count]
 
 
@@ -113,14 +126,17 @@ def bert_mask(tokens, hideable, mask_token, vocab_size, ratio=0.15,
     max(1, round(ratio * n)) of its n hideable tokens are chosen (`masked`,
     True = to be predicted). Of the chosen ones a share mix[0] becomes
     `mask_token`, mix[1] a random token out of all vocab_size, mix[2] stays as
-    it is.
+    it is. Raises ValueError for a row with nothing to hide.
     """
-    if not 0 < ratio < 1:
-        raise ValueError(f"ratio={ratio} must lie in (0, 1): something has to "
-                         "be hidden, something to stay")
-    if len(mix) != 3 or min(mix) < 0 or abs(sum(mix) - 1) > 1e-6:
+    check_number(ratio, "ratio", "(0, 1)")
+    if not isinstance(mix, (tuple, list)) or len(mix) != 3 or not all(
+            isinstance(x, (int, float)) and x >= 0 for x in mix) or not (
+            abs(sum(mix) - 1) <= 1e-6):
         raise ValueError(f"mix={mix} must be three shares that sum to 1: "
                          "masked, random, unchanged")
+    check_count(vocab_size, "vocab_size")
+    check_count(mask_token, "mask_token", 0, vocab_size - 1)
+    check_generator(generator)
     check_ids(tokens, vocab_size)
     check_flags(hideable, "hideable", tokens.shape)
     if tokens.ndim != 2:

@@ -1,13 +1,14 @@
 """Training objectives as pure functions of tensors.
 
-Each returns one number to make small.
+Each returns one number to make small; tensors that do not belong together
+are a ValueError.
 
 Shapes: B batch, N tokens, V classes, P numbers a patch, D width.
 """
 import torch
 import torch.nn.functional as F
 
-from evo.inputs import check_flags, check_ids, check_shape, check_whole
+from evo.inputs import check_flags, check_floats, check_ids, check_number, check_shape, check_whole
 
 
 def skip_gram(center, context, negatives):
@@ -16,7 +17,9 @@ def skip_gram(center, context, negatives):
     center, context (B, D): vectors of words seen together; negatives
     (B, K, D): of random words. The mean over the pairs.
     """
-    check_shape(context, center.shape, "context")
+    check_floats(center, "center", "(B, D)")
+    check_floats(context, "context", "(B, D)", center.shape)
+    check_floats(negatives, "negatives", "(B, K, D)")
     check_shape(negatives, (len(center), negatives.shape[1], center.shape[1]),
                 "negatives")
     _not_empty(len(center))
@@ -74,9 +77,10 @@ def masked_cross_entropy(logits, targets, masked):
     """Mean cross-entropy over hidden tokens (BERT; BEiT).
 
     logits (B, N, V), targets (B, N), masked bool (B, N), True = hidden. Or
-    more axes than B and N.
+    more axes than B and N. Raises ValueError where nothing is hidden.
     """
-    check_shape(targets, logits.shape[:-1], "targets")
+    check_floats(logits, "logits")
+    check_whole(targets, "targets", logits.shape[:-1])
     check_flags(masked, "masked", targets.shape)
     _something_hidden(masked)
     wanted = targets[masked]
@@ -89,9 +93,12 @@ def masked_regression(pred, target, masked, p=2, normalize=False):
 
     pred, target (B, N, P), masked bool (B, N), True = hidden. normalize=True
     first gives every target patch mean 0 and (unbiased) variance 1 (MAE,
-    sec. 3, "Reconstruction target").
+    sec. 3, "Reconstruction target"). Raises ValueError where nothing is
+    hidden.
     """
-    check_shape(target, pred.shape, "target")
+    check_floats(pred, "pred", "(B, N, P)")
+    check_floats(target, "target", "(B, N, P)", pred.shape)
+    check_number(p, "p", "(0, inf)")
     check_flags(masked, "masked", pred.shape[:-1])
     _something_hidden(masked)
     if normalize:
@@ -102,6 +109,7 @@ def masked_regression(pred, target, masked, p=2, normalize=False):
 
 
 def _check_sequence(logits, tokens, valid):
+    check_floats(logits, "logits")
     if logits.ndim != 3:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, but "
                          "(batch, tokens, classes) is needed")
@@ -110,9 +118,9 @@ def _check_sequence(logits, tokens, valid):
         check_flags(valid, "valid", tokens.shape)
 
 
-def _not_empty(n):
+def _not_empty(n, name="batch"):
     if not n:
-        raise ValueError("the batch is empty: there is nothing to take the "
+        raise ValueError(f"the {name} is empty: there is nothing to take the "
                          "mean of")
 
 
@@ -128,8 +136,10 @@ def clip_loss(logits):
     """Which caption belongs to which image, and the reverse.
 
     As Radford et al. 2021, fig. 3. logits (B, B): row i is an image, column j
-    a caption, the pairs stand on the diagonal.
+    a caption, the pairs stand on the diagonal. Raises ValueError unless they
+    are as many.
     """
+    check_floats(logits, "logits")
     if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, but pairs "
                          "need (B, B)")
@@ -143,9 +153,11 @@ def nt_xent(z0, z1, temperature=0.5):
     """Find the other view of the same image among 2B - 1.
 
     SimCLR (Chen et al. 2020, eq. 1). z0, z1 (B, D): two views, row by row.
+    Raises ValueError unless temperature > 0.
     """
-    if temperature <= 0:
-        raise ValueError(f"temperature={temperature} must be greater than 0")
+    check_number(temperature, "temperature", "(0, inf)")
+    check_floats(z0, "z0")
+    check_floats(z1, "z1")
     if z0.ndim != 2:
         raise ValueError(f"z0 has shape {tuple(z0.shape)}, but (batch, width) "
                          "is needed")
@@ -162,14 +174,17 @@ def info_nce(queries, keys, queue=None, temperature=0.07):
     """Find the own key among others: -log of its share (MoCo, eq. 1).
 
     queries, keys (B, D), row by row; queue (K, D): keys of other pictures.
-    None: the other keys of the batch.
+    None: the other keys of the batch. Raises ValueError unless
+    temperature > 0.
     """
     _check_pairs(queries, keys, temperature)
     q, k = F.normalize(queries, dim=1), F.normalize(keys, dim=1)
     own = torch.arange(len(q), device=q.device)
     if queue is None:
         return F.cross_entropy(q @ k.T / temperature, own)
+    check_floats(queue, "queue", "(K, D)")
     check_shape(queue, (len(queue), q.shape[1]), "queue")
+    _not_empty(len(queue), "queue")
     scores = torch.cat([(q * k).sum(1, keepdim=True),
                         q @ F.normalize(queue, dim=1).T], 1)  # (B, 1 + K)
     return F.cross_entropy(scores / temperature, torch.zeros_like(own))
@@ -188,8 +203,11 @@ def alignment(z0, z1):
 def uniformity(z, t=2):
     """log of the mean exp(-t distance^2) of all pairs (Wang & Isola 2020).
 
-    z (B, D). The smaller, the more evenly they lie on the sphere.
+    z (B, D). The smaller, the more evenly they lie on the sphere. Raises
+    ValueError for fewer than two rows.
     """
+    check_floats(z, "z")
+    check_number(t, "t", "(0, inf)")
     if z.ndim != 2 or len(z) < 2:
         raise ValueError(f"z has shape {tuple(z.shape)}, but (batch, width) "
                          "with at least two rows is needed")
@@ -197,8 +215,9 @@ def uniformity(z, t=2):
 
 
 def _check_pairs(a, b, temperature=1.0):
-    if temperature <= 0:
-        raise ValueError(f"temperature={temperature} must be greater than 0")
+    check_number(temperature, "temperature", "(0, inf)")
+    check_floats(a, "the first of the pair")
+    check_floats(b, "the second of the pair")
     if a.ndim != 2:
         raise ValueError(f"vectors have shape {tuple(a.shape)}, but (batch, "
                          "width) is needed")

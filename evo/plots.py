@@ -51,6 +51,8 @@ COLORS = {  # a family a lineage; tests/test_plots.py says which stand side by s
     "MoCo": "#b80b02",
     "SimCLR": "#f76e29",
 }
+INK, PAPER = "black", "white"  # what belongs to no model: dots and lines, and text upon a colour; the site's dark theme turns them round
+GREY, FAINT = "#555555", "#a6abb3"  # arrows, whiskers and frames; what stands back. The same in both themes
 CYCLE = ["#2392ff", "#cf1f1a", "#099c88", "#ef980c", "#5813ef", "#1a5f64", "#2b6a28", "#3bb6d2", "#fe849c", "#63655d"]
 
 
@@ -114,7 +116,7 @@ def bars(values, ax=None, *, ylabel, title="", chance=None, label="{:.2f}"):
     ax = ax or plt.subplots()[1]
     for i, (name, y) in enumerate(values.items()):
         spread = y.std(ddof=1) if len(y) > 1 else None
-        ax.bar(i, y.mean(), width=0.65, color=COLORS.get(name, CYCLE[i % len(CYCLE)]), yerr=spread, ecolor="#555555", capsize=3)
+        ax.bar(i, y.mean(), width=0.65, color=COLORS.get(name, CYCLE[i % len(CYCLE)]), yerr=spread, ecolor=GREY, capsize=3)
         ax.annotate(label.format(y.mean()), (i, y.mean() + (spread or 0)), (0, 3), textcoords="offset points", ha="center", fontsize=9)
     if chance is not None:
         ax.axhline(chance, color=COLORS["chance"], linestyle=":", linewidth=1.5)
@@ -194,7 +196,7 @@ def heatmap(matrix, ax=None, *, xlabel="", ylabel="", xticks=None, yticks=None, 
         for (r, c), v in np.ndenumerate(matrix):
             if np.isfinite(v):
                 dark = np.dot(picture.to_rgba(v)[:3], (0.299, 0.587, 0.114)) < 0.5
-                ax.text(c, r, write.format(v), ha="center", va="center", fontsize=8, color="white" if dark else "#111111")
+                ax.text(c, r, write.format(v), ha="center", va="center", fontsize=8, color=PAPER if dark else INK)
     ax.spines[:].set_visible(False)
     return ax
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evo.inputs import check_ids
+
 
 def features_in_batches(fn, inputs, size=500):
     """fn applied to slices of `inputs` without gradients, results joined: (N, ...) -> (N, D). fn: (B, ...) -> (B, D)."""
@@ -16,6 +18,24 @@ def features_in_batches(fn, inputs, size=500):
     with torch.no_grad():
         found = torch.cat([fn(inputs[i : i + size]).cpu() for i in range(0, len(inputs), size)])
     return finite(found, "what fn gives", but="inf")  # a masked score may be -inf, nothing is NaN
+
+
+def sample(rows, n, seed):
+    """n of these rows, in an order drawn by this seed: the labelled examples of one run. The first n of a larger draw are a smaller one.
+
+    rows: a tensor, or N for the numbers 0 to N - 1: drawn by PyTorch, a tensor comes back. A list or an array: by NumPy, an array.
+    """
+    if not (is_whole(rows) or isinstance(rows, (list, tuple)) or isinstance(rows, (np.ndarray, torch.Tensor)) and rows.ndim):
+        raise ValueError(f"rows must be a list, an array or a tensor of them, or how many there are, got {type(rows).__name__}")
+    count = rows if is_whole(rows) else len(rows)
+    if not (is_whole(n) and 1 <= n <= count):
+        raise ValueError(f"n={n!r} must be a whole number from 1 to that of the rows, {count}")
+    if not (is_whole(seed) and 0 <= seed < 2**32):
+        raise ValueError(f"seed={seed!r} must be a whole number, at least 0")
+    if not (is_whole(rows) or isinstance(rows, torch.Tensor)):
+        return np.random.RandomState(seed).permutation(rows)[:n]
+    chosen = torch.randperm(count, generator=torch.Generator().manual_seed(int(seed)))[:n]
+    return chosen if is_whole(rows) else rows[chosen]
 
 
 def linear_probe(train_x, train_y, test_x, test_y, C=None, seed=0):
@@ -102,12 +122,17 @@ def fine_tune(model, batches, *, steps, lr, seed=0):
     if model.head.out_features <= labels.max() or labels.min() < 0:
         raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but the head knows 0 to {model.head.out_features - 1}: "
                          "build the classifier with classes = the number of label names")
-    return fit(model, _label_loss, batches, steps=steps, lr=lr, seed=seed, weight_decay=0.01, warmup=0.1).model
+    return fit(model, label_loss, batches, steps=steps, lr=lr, seed=seed, weight_decay=0.01, warmup=0.1).model
 
 
-def _label_loss(model, *batch):
+def label_loss(model, *batch):
+    """What `fit` asks of a classifier: cross-entropy of the logits model(*inputs) (B, classes); batch: *inputs, labels (B,)."""
     *inputs, labels = batch
-    return F.cross_entropy(model(*inputs), labels)
+    logits = model(*inputs)
+    if logits.ndim != 2:
+        raise ValueError(f"model must give logits (B, classes), got {tuple(logits.shape)}")
+    check_ids(labels, logits.shape[1], "labels", logits.shape[:1])
+    return F.cross_entropy(logits, labels)
 
 
 def accuracy(model, inputs, labels, size=500):

@@ -22,8 +22,8 @@ class Batches:
             raise ValueError(f"Batches wants torch tensors, got {wrong[0]}: torch.as_tensor makes one of an array")
         if not tensors or len({len(t) for t in tensors}) != 1:
             raise ValueError(f"Batches needs tensors of one length, got lengths {[len(t) for t in tensors]}")
-        if not 1 <= size <= len(tensors[0]):
-            raise ValueError(f"size={size} must be between 1 and the number of examples, {len(tensors[0])}")
+        if isinstance(size, bool) or not hasattr(size, "__index__") or not 1 <= size <= len(tensors[0]):
+            raise ValueError(f"size={size!r} must be a whole number between 1 and that of examples, {len(tensors[0])}")
         self.tensors, self.size = tensors, size
         self._order = (None, None)
 

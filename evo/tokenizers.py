@@ -5,6 +5,8 @@ from heapq import heapify, heappop, heappush
 
 import torch
 
+from evo.inputs import check_whole
+
 LONGEST = 100  # letters; WordPiece calls a longer word [UNK], as BERT does
 
 
@@ -312,6 +314,29 @@ class WordPiece:
         """Ids -> string; special tokens are left out, but for [UNK]."""
         hidden = {self.pad, self.cls, self.sep, self.mask}
         return self.tokenizer.decode([i for i in _ids(ids, len(self)) if i not in hidden], skip_special_tokens=False)
+
+
+def drop_padding(tokens, *more, pad=0):
+    """Without the columns at the end that are padding in every row.
+
+    (B, N) -> (B, n). more: tensors (B, N, ...) that are cut as well; then a
+    tuple comes back, tokens in front.
+    """
+    check_whole(tokens, "tokens")
+    _whole("pad", pad, 0)
+    if tokens.ndim != 2 or not (used := (tokens != pad).any(0)).any():
+        raise ValueError(
+            "tokens must be (B, N) with a token that is no padding, id "
+            f"{pad}; got shape {tuple(tokens.shape)}")
+    for x in more:
+        if not isinstance(x, torch.Tensor) or x.shape[:2] != tokens.shape:
+            raise ValueError(
+                f"what is cut beside tokens {tuple(tokens.shape)} must be "
+                "tensors of these rows and columns, got "
+                f"{tuple(x.shape) if hasattr(x, 'shape') else type(x)}")
+    n = int(used.nonzero().max()) + 1
+    found = (tokens[:, :n], *(x[:, :n] for x in more))
+    return found if more else found[0]
 
 
 # ---------------------------------------------------------------- what is refused, in one sentence

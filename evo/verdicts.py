@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evo.inputs import check_count, check_finite, check_numbers, check_text, kind
+
 LEVEL = 0.95
 HOLDS, REVERSED, UNDECIDED, UNTESTABLE = VERDICTS = (
     "holds here", "reversed here", "undecided here", "not testable here")
@@ -72,6 +74,11 @@ def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=Non
 
     constant: what the question itself sets and no item can move (0.5 where a coin decides), instead of b.
     """
+    for name, x in dict(a=a, b=b, **({} if constant is None else {"constant": constant})).items():
+        check_numbers(x, name)
+    if items is not None:
+        check_numbers(items, "items", finite=False)
+    check_text(unit, "unit", empty=True)
     if constant is not None and (np.ndim(b) or b != 0):
         raise ValueError("difference wants b, which was measured, or constant=, which the question sets: not both")
     if np.ndim(constant):
@@ -81,8 +88,6 @@ def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=Non
     b = np.full_like(a, float(b)) if fixed else b
     if a.ndim != 1 or b.ndim != 1 or not len(a) or not len(b):
         raise ValueError(f"difference wants one number a run, got shapes {a.shape} and {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError(f"difference wants finite numbers, got {a} and {b}")
     if items is not None and 1 in (len(a), len(b)):
         a, b = np.broadcast_arrays(a, b)  # the one that has no runs is the same in each
     if paired and len(a) != len(b):
@@ -105,8 +110,11 @@ def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=Non
 
 def ratio(a, b, *, unit="times", paired=True):
     """How many times as large a is as b (geometric mean over runs); no effect is 1. All numbers must be above 0."""
+    check_numbers(a, "a")
+    check_numbers(b, "b")
+    check_text(unit, "unit", empty=True)
     a, b = np.atleast_1d(np.asarray(a, float)), np.atleast_1d(np.asarray(b, float))
-    if (a <= 0).any() or (b <= 0).any() or not len(b):
+    if (a <= 0).any() or (b <= 0).any() or not len(b) or a.ndim != 1 or b.ndim != 1:
         raise ValueError("a ratio needs numbers above 0, one number a run")
     logs = difference(np.log(a), np.log(b) if len(b) > 1 else float(np.log(b)[0]), unit="", paired=paired)
     return Effect(*(math.exp(x) for x in (logs.value, logs.low, logs.high)), unit, logs.runs, none=1.0)
@@ -117,20 +125,49 @@ def bootstrap(statistic, *columns, unit="", runs=1, none=0.0, draws=2000, seed=0
 
     columns: arrays with one entry an item. For results that depend on few items and are no plain share.
     """
-    columns = [np.asarray(c) for c in columns]
+    if not callable(statistic):
+        raise ValueError(f"statistic must be a function of the columns that gives one number, got {kind(statistic)}")
+    check_text(unit, "unit", empty=True)
+    check_count(runs, "runs")
+    check_finite(none, "none")
+    check_count(draws, "draws")
+    check_count(seed, "seed", least=0)
+    columns = [_column(c) for c in columns]
     if not columns or len({len(c) for c in columns}) != 1 or len(columns[0]) < 2:
         raise ValueError("bootstrap wants columns of one length, at least 2 items")
     rng, n, scale = np.random.default_rng(seed), len(columns[0]), 100.0 if unit == "points" else 1.0
-    drawn = [scale * float(statistic(*(c[rows] for c in columns))) for rows in rng.integers(n, size=(draws, n))]
+    drawn = [scale * _taken(statistic, [c[rows] for c in columns]) for rows in rng.integers(n, size=(draws, n))]
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    value = scale * float(statistic(*columns))
+    with np.errstate(invalid="ignore"):  # Effect names what is not finite
+        low, high = np.quantile(drawn, [tail, 1 - tail])
+    value = scale * _taken(statistic, columns)
     return Effect(value, min(low, value), max(high, value), unit, runs, n, none)
 
 
 def exactly(value, unit="", none=0.0):
     """What was counted or proved, without spread: a number of operations, an identity."""
+    check_finite(value, "value")
+    check_text(unit, "unit", empty=True)
+    check_finite(none, "none")
     return Effect(float(value), float(value), float(value), unit, 1, none=none)
+
+
+def _column(entries):
+    try:
+        column = np.asarray(entries)
+    except (TypeError, ValueError, RuntimeError):
+        column = None
+    if column is None or not column.ndim:
+        raise ValueError(f"bootstrap wants columns, arrays with one entry an item, got {kind(entries)}")
+    return column
+
+
+def _taken(statistic, columns):
+    """statistic(*columns) as a number."""
+    try:
+        return float(statistic(*columns))
+    except TypeError as error:
+        raise ValueError(f"statistic must give one number for columns like these: {' '.join(str(error).split())}") from error
 
 
 def _half(spreads):
@@ -145,6 +182,8 @@ def _half(spreads):
 
 
 def _spread_of_items(p, r, items, fixed):
+    if np.ndim(items) > 1:
+        raise ValueError(f"items= is a number of test items, or one number an item, got shape {np.shape(items)}")
     if np.ndim(items) == 1:
         items = np.asarray(items, float)
         if len(items) < 2 or not np.isfinite(items).all():
@@ -180,8 +219,7 @@ def more_than(bound=None):
     """The claim says: more than `bound` (by default, more than no effect)."""
     if bound is None:
         return Question("more than no effect", low=0.0, relative=True)
-    if not math.isfinite(bound):
-        raise ValueError(f"bound={bound} must be a finite number")
+    check_finite(bound, "bound")
     return Question(f"more than {bound:g}", low=bound)
 
 
@@ -198,12 +236,16 @@ def within(margin):
 
 
 def _above_zero(margin):
-    if not 0 < margin < math.inf:
+    check_finite(margin, "margin")
+    if not margin > 0:
         raise ValueError(f"margin={margin} must be above 0 and finite: without a margin equality can never be shown")
 
 
 def judge(effect, question):
     """One of HOLDS, REVERSED, UNDECIDED, UNTESTABLE; effect None is not testable."""
+    if effect is not None:
+        _check_effect(effect)
+    _check_question(question)
     if effect is None:
         return UNTESTABLE
     low, high = question.bounds(effect)
@@ -219,8 +261,13 @@ def judge_all(effects, question):
 
     It holds if every part holds, and is reversed if one part is; the part farthest from holding decides.
     """
+    if not isinstance(effects, (list, tuple)):
+        raise ValueError(f"effects must be a list of effects, got {kind(effects)}")
     if not effects:
         raise ValueError("there is no part to judge")
+    for effect in effects:
+        _check_effect(effect)
+    _check_question(question)
     order = (REVERSED, UNDECIDED, HOLDS)
 
     def slack(effect):
@@ -230,3 +277,13 @@ def judge_all(effects, question):
     verdicts = [judge(effect, question) for effect in effects]
     decides = min(range(len(effects)), key=lambda i: (order.index(verdicts[i]), slack(effects[i])))
     return verdicts[decides], decides
+
+
+def _check_effect(effect):
+    if not isinstance(effect, Effect):
+        raise ValueError(f"what is judged must be an Effect (of difference, ratio, bootstrap or exactly), got {kind(effect)}")
+
+
+def _check_question(question):
+    if not isinstance(question, Question):
+        raise ValueError(f"the question must be more_than(...), no_worse(...) or within(...), got {kind(question)}")

@@ -63,6 +63,15 @@ class WordVectors:
         return [(word, cosine) for word, cosine in found if word not in (a, b, c)][:k]
 
 
+def evenly(items, most=100):
+    """At most so many of a long list, taken in equal steps from its start on."""
+    if not isinstance(items, (list, tuple)):
+        raise ValueError(f"items must be a list, got {type(items).__name__}")
+    if not (is_whole(most) and most >= 1):
+        raise ValueError(f"most={most!r} must be a whole number of items, at least 1")
+    return items[:: max(1, len(items) // most)][:most]
+
+
 def analogies(vectors, questions, weights=(-1, 1, 1), exclude=True):
     """How well (a, b, c, d) questions are answered: {"accuracy": ..., "mrr": mean of 1 / rank of d}.
 

@@ -2,7 +2,11 @@
 import ast
 import json
 import math
+import os
+import subprocess
+import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -310,6 +314,27 @@ def test_a_trial_without_source_is_refused_in_one_sentence():
     exec("def trial(seed, width):\n    return {'accuracy': width}\n", space)
     with pytest.raises(TypeError, match="cannot read the source of trial: define it in a file or a notebook cell"):
         study(space["trial"], {"width": [4]}, name="made-by-exec")
+
+
+@pytest.mark.parametrize("edit", ["0.7", "0.5  # half\n    # and a line more", ""])
+def test_code_that_was_edited_after_its_import_is_refused(tmp_path, edit):
+    """Else the record of a training names what stands in the file at its end, and not what ran."""
+    folder = tmp_path / "evo"
+    folder.mkdir()
+    for path in Path(loop.__file__).parent.glob("*.py"):
+        (folder / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "toy.py").write_text("def halve(x):\n    return x * 0.5\n\n\ndef twice(x):\n    return halve(x) * 4\n", encoding="utf-8")
+    code = ("import pathlib\nfrom evo import fingerprint, toy\n"
+            "before, path = fingerprint.fingerprint(toy.twice), pathlib.Path(toy.__file__)\n"
+            f"text = path.read_text(encoding='utf-8')\npath.write_text(text.replace('0.5', {edit!r} or '0.5'), encoding='utf-8')\n"
+            "assert fingerprint.fingerprint(toy.twice) == before\nprint('as before')")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8",
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    if edit:
+        said = done.stderr.strip().splitlines()[-1]
+        assert said.startswith("RuntimeError: ") and "toy.py was edited" in said and "restart the kernel" in said, done.stderr
+    else:
+        assert done.stdout == "as before\n", done.stderr
 
 
 def test_a_transposed_start_is_another_start():

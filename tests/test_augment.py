@@ -98,7 +98,7 @@ def test_chances():
     (lambda: augment.flip(torch.zeros(2, 3, 4, 4, dtype=torch.uint8)), "floating-point numbers from 0 to 1"),
     (lambda: augment.crop(torch.zeros(3, 4, 4)), r"\(3, 4, 4\)"),
     (lambda: augment.colour(torch.zeros(2, 1, 4, 4)), r"\(2, 1, 4, 4\)"),
-    (lambda: augment.brightness(torch.zeros(2, 3, 4, 4), torch.ones(3)), "share"),
+    (lambda: augment.brightness(torch.zeros(2, 3, 4, 4), torch.ones(3)), "factor"),
     (lambda: augment.cut_out(torch.zeros(2, 3, 4, 4), torch.zeros(2, 3)), "boxes"),
 ])  # fmt: skip
 def test_bad_input_is_named(call, word):

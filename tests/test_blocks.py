@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from evo import data, look
-from evo.blocks import Attention, Block, Encoder, LayerScale, PatchEmbedding, QuickGELU, causal_mask, patchify
+from evo.blocks import Attention, Block, Encoder, LayerScale, PatchEmbedding, QuickGELU, attend, causal_mask, patchify, size_of
 from evo.data.images import unpatchify
 
 
@@ -62,6 +62,19 @@ def test_padding_mask_hides_padding():
     padded = encoder(x, valid[:, None, None, :])
     torch.testing.assert_close(padded[:1, :3], encoder(x[:1, :3]))
     torch.testing.assert_close(padded[1:], encoder(x[1:]))
+
+
+@pytest.mark.parametrize("as_bias", [False, True])
+def test_a_query_that_may_attend_to_nobody_takes_nothing_home(as_bias):
+    """Zeros, not NaN and not the mean of all; the others take what they would without it, and gradients stay finite."""
+    q, k, v = (torch.randn(2, 2, 4, 8, requires_grad=True) for _ in range(3))
+    mask = torch.ones(4, 4, dtype=torch.bool).tril(-1)  # the first one sees nothing
+    given = torch.zeros(4, 4).masked_fill(~mask, -torch.inf) if as_bias else mask
+    out = attend(q, k, v, given)
+    assert not out[:, :, 0].any()
+    torch.testing.assert_close(out[:, :, 1:], attend(q[:, :, 1:], k, v, mask[1:]))
+    out.square().sum().backward()
+    assert all(x.grad.isfinite().all() for x in (q, k, v)) and not q.grad[:, :, 0].any() and q.grad[:, :, 2:].any()
 
 
 def test_without_positions_the_encoder_does_not_know_the_order():
@@ -186,6 +199,13 @@ def test_layer_scale_starts_small_and_weighs_channels():
     torch.testing.assert_close(scaled(x), torch.full((2, 3, 4), 1e-5))
     scaled.scale.data = torch.arange(4.0)
     assert scaled(x)[1, 2].tolist() == [0, 1, 2, 3]
+
+
+def test_a_size_counts_what_is_shared_once():
+    layer = nn.Linear(3, 4)
+    assert size_of(layer) == 16 == size_of(nn.Sequential(layer, nn.ReLU(), layer)) and size_of(nn.BatchNorm1d(5)) == 10
+    with pytest.raises(ValueError, match="must be an nn.Module, got type"):
+        size_of(nn.Linear)
 
 
 @pytest.mark.parametrize("make, word", [

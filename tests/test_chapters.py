@@ -332,6 +332,87 @@ def test_a_chapter_is_stored_as_make_chapter_writes_it(name):
     assert nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip() + "\n" == text
 
 
+def helpers(notebook):
+    """(name, what it computes, whether it reads anything of its chapter) of every function, named lambda and class of a notebook."""
+    trees = [ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", cell.source)) for cell in code_cells(notebook)]
+    statements = [statement for tree in trees for statement in tree.body]
+    kinds, made = (ast.FunctionDef, ast.ClassDef), []
+    for statement in statements:
+        if isinstance(statement, kinds):
+            made.append((statement.name, statement))
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+            same = ast.FunctionDef("_", statement.value.args, [ast.Return(statement.value.body)], [], lineno=0)
+            made += [(target.id, same) for target in statement.targets if isinstance(target, ast.Name)]
+    own = {name for name, _ in made} | {
+        node.id
+        for statement in statements
+        if not isinstance(statement, kinds)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    for name, node in made:
+        inside = {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
+        inside |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        reads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} - inside
+        yield name, ast.unparse(Bare().visit(node)), bool(reads & own)
+
+
+class Bare(ast.NodeTransformer):
+    """A definition without its name, its docstring and its annotations."""
+
+    def visit_FunctionDef(self, node):
+        self.generic_visit(node)
+        node.name, node.returns = "_", None
+        if isinstance(node.body[0], ast.Expr) and isinstance(getattr(node.body[0], "value", None), ast.Constant):
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    def visit_ClassDef(self, node):
+        body = [part for part in node.body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))]
+        node.name, node.body = "_", [part if isinstance(part, ast.FunctionDef) else self.visit(part) for part in body] or [ast.Pass()]
+        return node
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+
+def twice(notebooks):
+    """What stands in two notebooks: under one name, or under two if it reads nothing of its chapter and so could stand in evo."""
+    places = {}
+    for name, notebook in notebooks.items():
+        for helper, body, bound in helpers(notebook):
+            places.setdefault((body, helper if bound else ""), {}).setdefault(name, helper)
+    return [
+        f"{', '.join(f'{helper} of {name}' for name, helper in found.items())}: {body!r:.70}"
+        for (body, _), found in places.items()
+        if len(found) > 1
+    ]
+
+
+def test_no_function_stands_in_two_notebooks():
+    """What two chapters need is the package's: `from evo... import`, or `show_source` where it is taught."""
+    assert twice({name: nbformat.read(path, as_version=4) for name, path in NOTEBOOKS.items()}) == []
+
+
+@pytest.mark.parametrize(
+    "one, other, found",
+    [
+        ("def f(x):\n    'Doc.'\n    return x + 1", "def f(x: int) -> int:\n    return x + 1", True),
+        ("def f(x): return x + 1", "g = lambda x: x + 1", True),  # another name
+        ("class A:\n    'Doc.'\n    def go(self): return 1", "class B:\n    def go(self): return 1", True),
+        ("def f(x): return x + 1", "def f(y): return y + 1", False),  # names of arguments count
+        ("N = 1\ndef f(x): return x + N", "N = 2\ndef f(x): return x + N", True),
+        ("N = 1\ndef f(x): return x + N", "N = 2\ndef g(x): return x + N", False),  # reads its chapter's, and is called otherwise
+        ("def f(x): return x + 1", "def f(x): return x + 2", False),
+    ],
+)
+def test_what_stands_twice_is_found(one, other, found):
+    cells = {name: nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]) for name, code in (("a", one), ("b", other))}
+    assert bool(twice(cells)) == found
+    assert not twice({"a": cells["a"]})
+
+
 def test_the_book_has_its_chapters():
     assert {"bag-of-words", "word2vec", "vit", "mae", "clip"} <= set(CHAPTERS)
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
@@ -359,9 +440,12 @@ def toy():
     study = Study([{"setting": {"d": d}, "seed": 0, "result": {"acc": d / 3}} for d in (1, 2)], "zoo")
     frame = pd.DataFrame({"model": ["ViT", "a long name"], "share": [0.25, 0.5]})
     wide = pd.DataFrame({f"column {i}": [i / 7, f"word {i}"] for i in range(12)})
-    things = [claims.claim("a", "A.", source="k", reported="1", effect=effect), claims.card(**fields),
-              claims.claim("b", "B.", source="k", reported="2", effect=effect["few"], asks=verdicts.within(5), paper=2.0),
-              explorer.explorer(study, "acc", along="d", title="t")]
+    things = [
+        claims.claim("a", "A.", source="k", reported="1", effect=effect),
+        claims.card(**fields),
+        claims.claim("b", "B.", source="k", reported="2", effect=effect["few"], asks=verdicts.within(5), paper=2.0),
+        explorer.explorer(study, "acc", along="d", title="t"),
+    ]
     with pd.option_context("display.width", 80, "display.max_columns", 20):  # as in a notebook
         tables = [{"text/plain": f.to_string(line_width=80), "text/html": f._repr_html_()} for f in (frame, wide)]
     data = [thing._repr_mimebundle_() for thing in things] + tables

@@ -90,6 +90,21 @@ def test_all_of_the_json_stands_in_the_text_that_a_new_run_is_held_against():
         assert claims.shown({**kept, "effects": [{**kept["effects"][0], key: value}]}).text != told, key
 
 
+def test_parts_have_their_own_numbers_of_the_paper():
+    parts = {"probe": effect(1, 2), "fine-tuned": effect(0, 2)}
+    assert data(effect=parts, paper=7)["paper"] == 7.0
+    kept = data(effect=parts, paper={"probe": 7, "fine-tuned": 0.5})
+    assert kept["paper"] == {"probe": 7.0, "fine-tuned": 0.5}
+    told = claims.shown(kept).text
+    assert "\n  paper: {'fine-tuned': 0.5, 'probe': 7.0}\n" in told
+    assert claims.shown(json.loads(json.dumps(kept, sort_keys=True))).text == told, "as a notebook stores it"
+    for other in ({"probe": 8.0, "fine-tuned": 0.5}, {"probe": 7.0}, 7.0, None):
+        assert claims.shown({**kept, "paper": other}).text != told
+    for wrong in ({}, {"tuned": 1.0}, {"probe": 1.0, "": 2.0}):
+        with pytest.raises(ValueError, match="x: paper is a number, or"):
+            data(effect=parts, paper=wrong)
+
+
 def test_all_parts_must_hold_and_the_one_that_decides_is_named():
     parts = {"few labels": effect(1, 2), "many labels": effect(-2, 5, items=1137), "all": effect(3, 4)}
     kept = data(effect=parts)

@@ -23,6 +23,7 @@ def behind(context):
 def test_windows_see_no_other_text():
     assert windows([[1, 2], [3]], 3, 0).tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 0], [0, 0, 3], [0, 3, 0]]
     assert windows([[1, 2], []], 1, 0).tolist() == [[1], [2], [0], [0]]
+    assert windows(map(list, [(1, 2), (3,)]), 3, 0).tolist() == windows([[1, 2], [3]], 3, 0).tolist(), "or what yields the texts"
 
 
 def test_counts_are_those_of_a_loop(texts):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evo.data import sources
-from evo.data.images import fashion_mnist, patchify, to_float, unpatchify
+from evo.data.images import Standardise, fashion_mnist, patchify, to_float, unpatchify
 from evo.data.pairs import base, emoji, resize
 from evo.data.text import split_gloss, tokenize, wordnet
 
@@ -160,6 +160,14 @@ def test_fashion_mnist_is_whole(fashion):
     assert fashion.train_images.float().mean() == pytest.approx(72.94, abs=0.01)  # as widely published: .2860 * 255
     assert len(fashion.classes) == 10 and fashion.classes[fashion.train_labels[0]] == "Ankle boot"
     assert to_float(fashion.test_images[:9]).max() == 1
+
+
+def test_standardised_pictures_have_mean_0_and_deviation_1_and_come_back(fashion):
+    scaled = Standardise(0.286, 0.353)
+    x = scaled(fashion.train_images)
+    assert abs(float(x.mean())) < 1e-3 and abs(float(x.std()) - 1) < 1e-3
+    assert torch.equal(x, (fashion.train_images.float() / 255 - 0.286) / 0.353)
+    torch.testing.assert_close(scaled.back(x[:9]), to_float(fashion.train_images[:9]), rtol=0, atol=1e-6)
 
 
 FIRST = """Ankle boot, T-shirt/top, T-shirt/top, Dress, T-shirt/top, Pullover, Sneaker, Pullover, Sandal, Sandal, T-shirt/top, Ankle boot,

@@ -1,5 +1,6 @@
 """Figures draw what they are given: values, spread, colours, labels; and the same bytes on every run."""
 
+import ast
 import io
 import json
 import re
@@ -166,7 +167,7 @@ def test_what_the_chapters_show_in_one_figure_differs():
 
 @pytest.mark.parametrize("theme", GROUNDS)
 def test_every_colour_stands_out_from_the_page(theme):
-    for colour in {*plots.COLORS.values(), *plots.CYCLE}:
+    for colour in {*plots.COLORS.values(), *plots.CYCLE, plots.GREY, plots.FAINT}:
         high, low = sorted((linear(c) @ TO_XYZ[1] + 0.05 for c in (colour, GROUNDS[theme])), reverse=True)
         assert high / low >= 1.9, colour
         assert far(colour, GROUNDS[theme]) >= 18, colour
@@ -176,6 +177,64 @@ def test_the_cycle_differs_where_it_is_used_first():
     for i, one in enumerate(plots.CYCLE):
         for j, other in enumerate(plots.CYCLE[:i]):
             assert far(one, other) >= (FAR if i < 6 or i - j < 3 else 13), (one, other)
+
+
+def test_the_greys_differ():
+    assert far(plots.GREY, plots.FAINT) >= FAR <= far(plots.INK, plots.PAPER)
+
+
+def literal_colours(code):
+    """Colours written out in a cell: #rrggbb anywhere, and a word where a colour is asked for ("none" is none)."""
+    tree, asked = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", code)), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword):
+            asked.append((node.arg, node.value))
+        elif isinstance(node, ast.Assign):
+            asked += [(getattr(target, "id", None), node.value) for target in node.targets]
+        elif isinstance(node, ast.Dict):
+            asked += [(getattr(key, "value", None), value) for key, value in zip(node.keys, node.values)]
+        elif isinstance(node, ast.FunctionDef):
+            named = [*node.args.args, *node.args.kwonlyargs]
+            given = [*node.args.defaults, *node.args.kw_defaults]
+            asked += [(arg.arg, value) for arg, value in zip(named[len(named) - len(given) :], given) if value]
+    words = [word for name, value in asked if re.fullmatch(COLOURED, str(name)) for word in strings(value)]
+    hexes = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and re.fullmatch(r"#[0-9a-fA-F]{3,8}", str(n.value))]
+    return sorted({word for word in words if word != "none" and matplotlib.colors.is_color_like(word)} | set(hexes))
+
+
+COLOURED = r"colou?rs?|(face|edge|e|ink|markerface|markeredge)colou?rs?|[ef]c|m[ef]c|c"
+
+
+def strings(node):
+    """The strings that an expression may be, those in brackets behind a name left out: COLORS["MAE"] is no literal."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, (ast.Call, ast.Compare)):
+        return []
+    parts = [node.value] if isinstance(node, ast.Subscript) else ast.iter_child_nodes(node)
+    return [word for part in parts for word in strings(part)]
+
+
+@pytest.mark.parametrize("code, found", [
+    ("ax.plot(x, color='red')", ["red"]), ("ax.bar(x, ecolor='#444444')", ["#444444"]), ("A = {'MAE': '#da98e1'}", ["#da98e1"]),
+    ("ax.text(0, 0, 'a', color='w' if dark else INK)", ["w"]), ("arrow = {'color': 'grey'}", ["grey"]),
+    ("arrow = dict(arrowstyle='->', color='0.5')", ["0.5"]), ("def box(ax, colour='navy'): pass", ["navy"]),
+    ("colours = ['red', INK]", ["red"]), ("colours = [COLORS[name] for name in ('CLIP', 'MAE')]", []),
+    ("ax.scatter(x, y, c=['b', 'k'])", ["b", "k"]), ("ax.plot(x, color=COLORS['MAE'], mfc='none')", []),
+    ("ax.plot(x, color=plots.CYCLE[0], label='red')", []), ("ax.imshow(x, cmap='gray')", []), ("wild(colour=True)", []),
+])  # fmt: skip
+def test_a_literal_colour_is_seen(code, found):
+    assert literal_colours(code) == found
+
+
+def test_no_chapter_writes_a_colour_out():
+    """A model's is in COLORS, a series' in CYCLE, what belongs to none is INK, PAPER, GREY or FAINT."""
+    found = {}
+    for path in sorted((Path(__file__).parents[1] / "book").rglob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf8"))["cells"]:
+            if cell["cell_type"] == "code" and (literals := literal_colours("".join(cell["source"]))):
+                found.setdefault(path.stem, []).extend(literals)
+    assert found == {}
 
 
 def test_models_have_colours_that_differ():
@@ -280,7 +339,7 @@ def test_a_heatmap_has_rows_down_and_columns_across():
 
 def test_numbers_in_a_heatmap_stand_out_from_their_cell():
     ax = plots.heatmap([[0.0, 1.0]], write="{:.0f}", cmap="gray")
-    assert [t.get_color() for t in ax.texts] == ["white", "#111111"], "white on black, black on white"
+    assert [t.get_color() for t in ax.texts] == [plots.PAPER, plots.INK], "white on black, black on white"
 
 
 def test_a_loss_curve_has_steps_across_and_its_model_s_colour():

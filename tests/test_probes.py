@@ -339,3 +339,27 @@ def test_features_that_overflow_are_named():
     x, y = clusters(40)
     with pytest.raises(ValueError, match="must be finite"), np.errstate(all="ignore"):
         probes.linear_probe(x * np.float32(1e38), y, x, y, C=1.0)
+
+
+def test_a_draw_is_the_seeds_own_and_begins_as_a_larger_one():
+    for rows in (50, torch.arange(50), np.arange(50), list(range(50))):
+        drawn = probes.sample(rows, 20, seed=3)
+        assert isinstance(drawn, torch.Tensor if isinstance(rows, int) or isinstance(rows, torch.Tensor) else np.ndarray)
+        assert len(set(drawn.tolist())) == 20 and set(drawn.tolist()) <= set(range(50))
+        assert drawn.tolist() == probes.sample(rows, 50, seed=3)[:20].tolist() != probes.sample(rows, 20, seed=4).tolist()
+    assert probes.sample(50, 9, 1).tolist() == torch.randperm(50, generator=torch.Generator().manual_seed(1))[:9].tolist()
+    assert probes.sample(list("abcdef"), 3, 1).tolist() == np.random.RandomState(1).permutation(list("abcdef"))[:3].tolist()
+    assert probes.sample(torch.eye(4), 2, 0).shape == (2, 4)
+
+
+def test_a_draw_leaves_the_common_chance_alone():
+    torch.manual_seed(0), np.random.seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    probes.sample(9, 3, 5), probes.sample([1, 2, 3], 2, 5)
+    assert torch.equal(torch.get_rng_state(), before[0]) and np.random.get_state()[1].tolist() == before[1]
+
+
+def test_the_loss_of_labels_by_hand():
+    scores = torch.tensor([[0.0, 0.0], [np.log(3), 0.0]])
+    loss = probes.label_loss(lambda a, b: a + b, scores, torch.zeros(2, 2), torch.tensor([1, 0]))
+    assert float(loss) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)

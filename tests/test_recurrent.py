@@ -96,6 +96,28 @@ def test_reading_on_from_a_state_is_reading_it_all(kind):
     torch.testing.assert_close(layer.states(texts[:, 5:], state=first[:, -1]), layer.states(texts)[:, 5:])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_in_a_row_cost_what_the_whole_text_costs_and_detached_they_cut_the_gradient(kind):
+    """Truncated back-propagation through time: the state is carried on, its history is not."""
+    model, tokens = shaken(RNNLM(V, kind(D, H), output=Softmax)), torch.randint(V, (3, 13))
+    whole = model.log_prob(tokens, torch.ones(3, 13, dtype=torch.bool)).view(3, 12)
+    read, nexts = model.word(tokens[:, :-1]).detach().requires_grad_(), tokens[:, 1:]
+
+    def cost(states, words):
+        return model.output(states[..., :H].flatten(0, 1), words.flatten()).view(words.shape)
+
+    state, costs = None, []
+    for window, words in zip(read.split(5, 1), nexts.split(5, 1)):
+        states = model.layers.states(window, state=state)
+        costs.append(cost(states, words))
+        state = states[:, -1].detach()
+    torch.testing.assert_close(torch.cat(costs, 1), whole)
+    slope, = torch.autograd.grad(costs[-1].sum(), read)
+    assert not slope[:, :10].any() and slope[:, 10:].any(2).all()
+    slope, = torch.autograd.grad(cost(model.layers.states(read), nexts)[:, 10:].sum(), read)
+    assert slope[:, :10].any(2).all()
+
+
 def stacks():
     return [*(kind(D, H) for kind in KINDS), Both(GRU, D, H), Deep(LSTM(D, H), RNN(H, 3)), Deep(Both(LSTM, D, H), Both(GRU, 2 * H, 3))]
 

@@ -73,3 +73,7 @@ def test_mean_and_sample_deviation(values, form, text):
 def test_no_runs_have_no_mean():
     with pytest.raises(ValueError, match="values is empty"):
         show.mean_std([])
+
+
+def test_per_cent():
+    assert show.percent([0.612, 0.6]) == "60.6% (0.8%)" and show.percent([0.5]) == "50.0%"

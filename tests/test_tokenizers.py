@@ -8,7 +8,7 @@ import torch
 
 from evo.data.text import wordnet
 from evo.fingerprint import fingerprint
-from evo.tokenizers import Subwords, Vocab, WordPiece, join, learn_merges, longest_match
+from evo.tokenizers import Subwords, Vocab, WordPiece, drop_padding, join, learn_merges, longest_match
 
 TEXTS = [["the", "dog", "sees", "the", "cat"], ["a", "cat", "sees", "a", "dog"], ["the", "bird"]]
 NAMES = ["dog face", "cat face", "Hundegesicht", "Katzengesicht", "कुत्ते का चेहरा", "บ้านและสวน", "狗脸", "猫脸", "وجه كلب", "собака"] * 3
@@ -406,3 +406,16 @@ def test_ids_may_be_a_list_or_a_tensor(ids):
 def test_a_mask_written_in_a_text_is_the_mask():
     pieces = WordPiece([*WordPiece.SPECIALS, "a", "city", "in"])
     assert pieces.encode("a city in [MASK]") == [5, 6, 7, pieces.mask]
+
+
+# ---------------------------------------------------------------- padding
+
+
+def test_columns_of_padding_go_and_all_else_stays():
+    tokens = torch.tensor([[5, 0, 6, 0, 0], [7, 8, 0, 0, 0]])
+    assert drop_padding(tokens).tolist() == [[5, 0, 6], [7, 8, 0]]
+    cut, vectors, flags = drop_padding(tokens, torch.rand(2, 5, 3), tokens > 5)
+    assert cut.shape == (2, 3) and vectors.shape == (2, 3, 3) and flags.tolist() == [[False, False, True], [True, True, False]]
+    assert torch.equal(drop_padding(cut), cut) and torch.equal(drop_padding(tokens[:1]), tokens[:1, :3])
+    assert drop_padding(torch.tensor([[0, 9, 9]]), pad=9).tolist() == [[0]]
+    assert drop_padding(torch.tensor([[0, 0, 4]])).tolist() == [[0, 0, 4]], "padding in front is kept"

@@ -23,7 +23,7 @@ from evo.models.word2vec import (
 )
 from evo.objectives import skip_gram
 from evo.tokenizers import Vocab
-from evo.words import WordVectors, agreement, analogies, neighbour_precision
+from evo.words import WordVectors, agreement, analogies, evenly, neighbour_precision
 
 COUNTS = torch.tensor([50, 20, 20, 9, 7, 7, 3, 1, 1])
 
@@ -486,3 +486,8 @@ def test_nothing_to_compare_is_an_error():
         agreement(VECTORS, [("x", "y", 1.0)])
     with pytest.raises(ValueError, match="shape"):
         WordVectors(["a"], torch.zeros(2, 3))
+
+
+def test_equal_steps_through_a_list():
+    assert evenly(list(range(10)), 3) == [0, 3, 6] and evenly(list(range(10)), 4) == [0, 2, 4, 6]
+    assert evenly((1, 2), 3) == (1, 2) and evenly([], 3) == [] and len(evenly(list(range(9999)))) == 100

@@ -1,7 +1,6 @@
 """A claim as an interval: the effect, what was asked of it, and the paper's value, one line a part (a forest plot)."""
 
 import html
-import math
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 320, 10, 10, 22, 6  # pixels; a part with a name has a line for it
 
@@ -10,12 +9,13 @@ def forest(claim):
     """The SVG of a claim's JSON, or "" where there is no effect.
 
     One scale for all parts of a claim, wide enough for the effects, for what means no effect and for what was asked; a
-    value of the paper that lies farther out stands at the edge, with an arrow.
+    value of the paper that lies farther out stands at the edge, with an arrow. The paper's value stands in the line of
+    its part, and in all lines where it is the claim's own.
     """
     effects = claim.get("effects") or []
     if not effects:
         return ""
-    low, high, edge = span(claim)
+    low, high = span(claim)
     to = lambda v: LEFT + (min(max(v, low), high) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
     names = any(e["part"] for e in effects)
     step = ROW + 13 * names
@@ -39,13 +39,13 @@ def forest(claim):
             f'<g class="{kind}"><path d="M{a:.1f} {y - 4:.1f}v8M{b:.1f} {y - 4:.1f}v8M{a:.1f} {y:.1f}H{b:.1f}"/>'
             f'<rect x="{to(e["value"]) - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"/></g>'
         )
-    paper = claim.get("paper")
+    papers = values(claim)
     marks = [(v, number(v)) for v in dict.fromkeys([first["none"], first["above"], first["below"]]) if v is not None]
-    if paper is not None:
-        x, y = to(paper), floor - ROW / 2
-        far = "" if edge is None else "→" if edge > 0 else "←"
-        parts.append(f'<path class="paper" d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6Z"/>')
-        marks.insert(0, (paper, f"{'← ' if far == '←' else ''}paper {number(paper)}{' →' if far == '→' else ''}"))
+    for i, value in papers.items():
+        y = TOP + (i + 1) * step - ROW / 2
+        parts.append(f'<path class="paper" d="M{to(value):.1f} {y - 6:.1f}l6 6l-6 6l-6 -6Z"/>')
+    for place, value in enumerate(dict.fromkeys(papers.values())):
+        marks.insert(place, (value, f"{'← ' * (value < low)}paper {number(value)}{' →' * (value > high)}"))
     taken = []
     for v, text in marks:
         half = len(text) * 3.4 + 3
@@ -60,33 +60,38 @@ def forest(claim):
     )
 
 
+def values(claim):
+    """{number of the part: the paper's value} of a claim, where it has one."""
+    paper = claim.get("paper")
+    if isinstance(paper, dict):
+        return {i: paper[e["part"]] for i, e in enumerate(claim["effects"]) if e["part"] in paper}
+    return {} if paper is None else dict.fromkeys(range(len(claim["effects"])), paper)
+
+
 def span(claim):
-    """(left end, right end, None or the side on which the paper's value lies beyond them) of a claim's scale."""
-    effects, paper = claim["effects"], claim.get("paper")
-    values = [e[k] for e in effects for k in ("low", "high", "none", "above", "below") if e[k] is not None]
-    low, high = min(values), max(values)
+    """(left end, right end) of a claim's scale; a value of the paper that lies far beyond them does not widen it."""
+    effects = claim["effects"]
+    needed = [e[k] for e in effects for k in ("low", "high", "none", "above", "below") if e[k] is not None]
+    low, high = min(needed), max(needed)
     room = high - low or abs(high) or 1.0
-    edge = None
-    if paper is not None:
-        if low - 1.5 * room <= paper <= high + 1.5 * room:
-            low, high = min(low, paper), max(high, paper)
-        else:
-            edge = math.copysign(1, paper - low)
+    near = [v for v in values(claim).values() if low - 1.5 * room <= v <= high + 1.5 * room]
+    low, high = min(low, *near, high), max(low, *near, high)
     room = high - low or abs(high) or 1.0
-    return low - 0.08 * room, high + 0.08 * room, edge
+    return low - 0.08 * room, high + 0.08 * room
 
 
 def in_words(claim):
     """The plot for those who do not see it."""
-    said = []
+    said, paper = [], claim.get("paper")
     for i, e in enumerate(claim["effects"]):
         unit = f" {e['unit']}" if e["unit"] else ""
         name = f"{e['part']}: " if e["part"] else ""
         decides = ", which decides" if i == claim["decides"] and len(claim["effects"]) > 1 else ""
-        said.append(f"{name}{number(e['value'])}{unit}, 95 % interval {number(e['low'])} to {number(e['high'])}{decides}")
+        own = f", the paper's value {number(paper[e['part']])}" if isinstance(paper, dict) and e["part"] in paper else ""
+        said.append(f"{name}{number(e['value'])}{unit}, 95 % interval {number(e['low'])} to {number(e['high'])}{decides}{own}")
     said.append(f"asked in advance: {claim['asks']}")
-    if claim.get("paper") is not None:
-        said.append(f"the paper's value {number(claim['paper'])}")
+    if paper is not None and not isinstance(paper, dict):
+        said.append(f"the paper's value {number(paper)}")
     return f"{claim['verdict']}. {'; '.join(said)}."
 
 

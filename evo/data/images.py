@@ -1,6 +1,7 @@
 """Pictures: Fashion-MNIST, and cutting pictures into patches."""
 
 import gzip
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,27 @@ def to_float(images):
     if images.is_floating_point() and images.numel() and not (images.max() > 1 or (images == 0).all()):
         raise ValueError(f"images must run from 0 to 255, but their largest number is {images.max():.3g}: they are scaled already")
     return images.float() / 255
+
+
+class Standardise:
+    """Bytes 0..255 -> numbers of mean 0 and deviation 1: (images / 255 - mean) / std; `back` undoes it.
+
+    mean, std: of the training pictures, on the scale 0 to 1. images: (..., H, W) bytes.
+    """
+
+    def __init__(self, mean, std):
+        if not all(isinstance(x, (int, float)) and math.isfinite(x) for x in (mean, std)) or std <= 0:
+            raise ValueError(f"mean and std must be finite numbers, std above 0, got mean={mean!r}, std={std!r}")
+        self.mean, self.std = mean, std
+
+    def __call__(self, images):
+        return (to_float(images) - self.mean) / self.std
+
+    def back(self, x):
+        """What is standardised -> numbers as bright as the pictures, 0 to 1 where a picture can be."""
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+            raise ValueError(f"x must be a tensor of floating-point numbers, got {getattr(x, 'dtype', type(x).__name__)}: nothing to undo")
+        return x * self.std + self.mean
 
 
 def unpatchify(patches, patch_size, channels=1, grid=None):

@@ -50,7 +50,7 @@ def wild(size=32, colour=False):
     photographs (N, 3, S, S); False the same pictures in grey (N, 1, S, S). Raises ValueError for another size.
     """
     names = {side: name for name, (side, _) in PARTS.items()}
-    if size not in names or isinstance(size, bool):
+    if not isinstance(size, int) or isinstance(size, bool) or size not in names:
         raise ValueError(f"size={size!r}: wild comes in {' and '.join(map(str, names))} pixels")
     arrays = sources.load(names[size])
     images = arrays["images"] if colour else grey(arrays["images"])

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.blocks import Attention, Block, Encoder, QuickGELU, causal_mask
+from evo.blocks import Attention, Block, Encoder, QuickGELU, attend, causal_mask
 
 BLOCK = {"self_attn.in_proj_weight": "attn.qkv.weight", "self_attn.in_proj_bias": "attn.qkv.bias",
          "self_attn.out_proj.weight": "attn.proj.weight", "self_attn.out_proj.bias": "attn.proj.bias",
@@ -23,6 +23,23 @@ def test_attention_is_multihead_attention(shaken, close, heads, causal):
     y, weights = peer(x, x, x, attn_mask=may_not, average_attn_weights=False)
     close(ours(x, mask=causal_mask if causal else None), y)
     close(ours.weights(x, causal_mask if causal else None), weights)
+
+
+def test_a_fully_masked_row_is_no_ones_agreement(shaken, close):
+    """Zeros with ours, as in F.scaled_dot_product_attention; the mean of all with d2l's -1e6; NaN in nn.MultiheadAttention."""
+    d2l = pytest.importorskip("d2l.torch")
+    q, k, v = torch.randn(2, 1, 3, 8), torch.randn(2, 1, 5, 8), torch.randn(2, 1, 5, 8)
+    lengths = torch.tensor([0, 2])
+    valid = torch.arange(5) < lengths[:, None]
+    ours = attend(q, k, v, valid[:, None, None])
+    close(ours, F.scaled_dot_product_attention(q, k, v, valid[:, None, None]))
+    theirs = d2l.DotProductAttention(dropout=0)(q[:, 0], k[:, 0], v[:, 0], lengths)
+    close(ours[1, 0], theirs[1])
+    close(v[0, 0].mean(0).expand(3, 8), theirs[0])
+    assert not ours[0].any()
+    peer, x = shaken(nn.MultiheadAttention(8, 2, batch_first=True)), v[:, 0]
+    y = peer(x, x, x, key_padding_mask=~valid)[0]
+    assert y[0].isnan().all() and y[1].isfinite().all()
 
 
 @pytest.mark.parametrize("norm_first", [True, False])

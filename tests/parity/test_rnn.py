@@ -1,4 +1,4 @@
-"""Recurrent layers against torch.nn and d2l: copied weights, padding, gradients; the older GRU against a loop over ONNX's formula."""
+"""Recurrent layers against torch.nn, d2l and ONNX: copied weights, padding, gradients; both GRUs against a loop, too."""
 import numpy as np
 import pytest
 import torch
@@ -100,6 +100,29 @@ def test_both_grus_against_a_loop(close, shaken, before):
             h = z * h + (1 - z) * np.tanh((W @ now + b)[2 * H :] + old)
             hs.append(h)
         close(out, torch.tensor(np.array(hs)).float())
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("n", [1, 8])
+def test_both_grus_are_onnxs(close, shaken, before, n):
+    """Its reference implementation; gates lie there as z, r, h, here as r, z, h."""
+    from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    ours, x = shaken((GRU if before else GRUAfter)(D, H), by=0.3), torch.randn(3, n, D)
+    turned = torch.arange(3 * H).view(3, H)[[1, 0, 2]].flatten()
+    W, b, U, c = (p.detach()[turned].numpy()[None] for p in (ours.read.weight, ours.read.bias, ours.keep.weight, ours.keep.bias))
+    node = helper.make_node("GRU", ["X", "W", "R", "B", "", "first"], ["Y"], hidden_size=H, linear_before_reset=int(not before))
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("X", "W", "R", "B", "first", "Y")}
+    graph = helper.make_graph([node], "gru", [*values.values()][:-1], [values["Y"]])
+    first = torch.randn(3, H)
+    [states] = ReferenceEvaluator(helper.make_model(graph)).run(None, {
+        "X": x.transpose(0, 1).numpy(), "W": W, "R": U, "B": np.concatenate([b, c], 1), "first": first[None].numpy()})
+    theirs = torch.tensor(states)[:, 0].transpose(0, 1)  # (N, directions, B, H)
+    close(ours.states(x, state=first), theirs)
+    other = (GRUAfter if before else GRU)(D, H)
+    other.load_state_dict(ours.state_dict())
+    assert (other.states(x, state=first) - theirs).abs().max() > 1e-3  # the other form is another function
 
 
 def test_the_language_model_is_embedding_lstm_softmax(close, shaken):

@@ -1,4 +1,6 @@
-"""Attention against d2l, the GRU decoder against torch.nn, BLEU and IBM's model 1 against NLTK, beam search against transformers."""
+"""Attention against d2l, the kernel mean against statsmodels, the GRU decoder against torch.nn, BLEU against NLTK, sacrebleu and d2l,
+IBM's model 1 against NLTK, beam search against transformers."""
+import math
 import random
 
 import numpy as np
@@ -7,9 +9,11 @@ import torch
 from torch import nn
 
 from evo.align import IBM1
-from evo.decode import beam, bleu
+from evo.data.bible import clauses
+from evo.decode import beam, bleu, ngrams
 from evo.models.rnnsearch import Additive
 from evo.models.seq2seq import Seq2Seq
+from evo.tokenizers import Subwords
 
 d2l = pytest.importorskip("d2l.torch")
 
@@ -37,6 +41,69 @@ def test_the_kernel_mean_is_attention():
     by_loop = [sum(np.exp(-(a - b) ** 2 / 2) * c for b, c in zip(x.tolist(), y.tolist()))
                / sum(np.exp(-(a - b) ** 2 / 2) for b in x.tolist()) for a in q.tolist()]
     torch.testing.assert_close((-(q[:, None] - x) ** 2 / 2).softmax(1) @ y, torch.tensor(by_loop, dtype=torch.float))
+
+
+@pytest.fixture(scope="module")
+def lengths():
+    """Letters of forty Spanish clauses and of their translations, those of the chapter: x, y."""
+    data = clauses(15)
+    drawn = np.random.RandomState(0).permutation(data.train)[:40]
+    return [torch.tensor([sum(map(len, side[j])) for j in drawn], dtype=torch.double) for side in (data.spanish, data.english)]
+
+
+def kernel_mean(query, keys, values, width, hidden=None):
+    scores = -(((query[:, None] - keys) / width) ** 2) / 2
+    return (scores if hidden is None else scores.masked_fill(hidden, -torch.inf)).softmax(1) @ values
+
+
+def left_out(keys, values, width):
+    """Every pair is told by the others."""
+    return (kernel_mean(keys, keys, values, width, torch.eye(len(keys), dtype=torch.bool)) - values).square().mean()
+
+
+def regression(x, y, width):
+    from statsmodels.nonparametric.kernel_regression import KernelReg
+
+    return KernelReg(y.numpy(), x.numpy(), var_type="c", reg_type="lc", bw=width)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of statsmodels about NumPy's generators
+@pytest.mark.parametrize("width", [0.5, 5.0, 40.0])
+def test_the_kernel_mean_is_statsmodels(close, lengths, width):
+    x, y = lengths
+    grid, theirs = torch.linspace(x.min() - 3, x.max() + 3, 50).double(), regression(x, y, [width])
+    close(kernel_mean(grid, x, y, width), torch.tensor(theirs.fit(grid.numpy())[0]))
+    by_others = theirs.cv_loo(np.array([width]), theirs.est["lc"]).item()
+    assert left_out(x, y, width).item() == pytest.approx(by_others, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_width_that_a_gradient_finds_is_statsmodels(lengths):
+    """Least squares, each point told by the others; told by itself, too, the width goes to nothing."""
+    x, y = lengths
+    for alone, start in ((False, 1.0), (False, 20.0), (True, 5.0)):
+        log_width = torch.tensor(start).double().log().requires_grad_()
+        adam = torch.optim.Adam([log_width], 0.05)
+        for _ in range(300):
+            cost = (kernel_mean(x, x, y, log_width.exp()) - y).square().mean() if alone else left_out(x, y, log_width.exp())
+            adam.zero_grad()
+            cost.backward()
+            adam.step()
+        found = log_width.exp().item()
+        assert found < 0.5 if alone else found == pytest.approx(regression(x, y, "cv_ls").bw.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("length", [4, 9, 40])
+def test_long_texts_are_cut_and_short_ones_filled_as_in_d2l(length):
+    """Ours keeps the end token of what is cut; the row in between is d2l's."""
+    data = clauses(15)
+    texts = [" ".join(data.spanish[i]) for i in data.valid[:50]]
+    pieces = Subwords.train(texts, 400)
+    for row, text in zip(pieces.encode_batch(texts, length).tolist(), texts):
+        ids = pieces.encode(text)
+        assert row == d2l.truncate_pad([pieces.start, *ids[: length - 2], pieces.end], length, pieces.pad)
+        whole = d2l.truncate_pad([pieces.start, *ids, pieces.end], length, pieces.pad)
+        assert (row == whole) == (len(ids) <= length - 2) and row[:-1] == whole[:-1]
 
 
 def test_reader_and_writer_are_made_of_the_layers_that_they_say(shaken, close):
@@ -68,6 +135,48 @@ def test_bleu_is_nltks():
     for longest in (1, 2, 4):
         theirs = corpus_bleu([[r] for r in references], texts, weights=(1 / longest,) * longest)
         assert abs(bleu(texts, references, longest) - 100 * theirs) < 1e-9
+
+
+def test_bleu_is_sacrebleus():
+    from sacrebleu import corpus_bleu
+
+    texts, references = some_texts()
+    lines = [[" ".join(words) for words in side] for side in (texts, references)]
+    theirs = corpus_bleu(lines[0], [lines[1]], tokenize="none", smooth_method="none", force=True).score
+    assert abs(bleu(texts, references) - theirs) < 1e-5
+    for text, reference in zip(texts, references):  # and single ones, in which often no four is right
+        theirs = corpus_bleu([" ".join(text)], [[" ".join(reference)]], tokenize="none", smooth_method="none", force=True).score
+        assert abs(bleu([text], [reference]) - theirs) < 1e-5
+
+
+def of_d2l(text, reference, longest=4):
+    """The definition of d2l's book, from 0 to 100: n-grams weigh 1/2, 1/4, ... and need not add up to one."""
+    score = math.exp(min(0, 1 - len(reference) / len(text)))
+    for n in range(1, min(longest, len(text)) + 1):
+        mine = ngrams(text, n)
+        score *= ((mine & ngrams(reference, n)).total() / mine.total()) ** 0.5**n
+    return 100 * score
+
+
+def test_the_other_bleu_is_d2ls():
+    for text, reference in zip(*some_texts()):
+        theirs = 100 * d2l.bleu(" ".join(text), " ".join(reference), 4)
+        assert abs(of_d2l(text, reference) - theirs) < 1e-9
+        assert of_d2l(text, reference) >= bleu([text], [reference]) - 1e-9
+
+
+def test_where_the_peers_part():
+    """As each is called by default: d2l weighs otherwise; where no four is right, sacrebleu smooths and the others say 0."""
+    from nltk.translate.bleu_score import sentence_bleu
+    from sacrebleu import sentence_bleu as smoothed
+
+    text, reference = "god saw the light that it was very good".split(), "and god saw the light , that it was good".split()
+    all_of = [bleu([text], [reference]), 100 * sentence_bleu([reference], text), smoothed(" ".join(text), [" ".join(reference)]).score]
+    assert all_of == pytest.approx([all_of[0]] * 3) and of_d2l(text, reference) > 1.4 * all_of[0]
+    text, reference = "the light was very good".split(), "the light that was good".split()
+    with pytest.warns(UserWarning, match="0 counts"):
+        assert bleu([text], [reference]) == of_d2l(text, reference) == pytest.approx(sentence_bleu([reference], text)) == 0
+    assert smoothed(" ".join(text), [" ".join(reference)]).score > 10
 
 
 def test_ibm_1_is_nltks():

@@ -249,6 +249,20 @@ def test_the_forest_plot_shows_interval_question_and_paper():
     assert evo_forest.forest(CLAIMS["two"][1].data) == ""
 
 
+def test_the_papers_value_stands_in_the_line_of_its_part():
+    effects = {"probe": Effect(2, 1, 3, "points", 3), "tuned": Effect(0, -1, 1, "points", 3), "far": Effect(1, 0.5, 1.5, "points", 3)}
+    heights = lambda svg: [float(y) for y in re.findall(r'class="paper" d="M[\d.]+ ([\d.]+)l', svg)]
+    lines = lambda svg: [float(y) for y in re.findall(r'<path d="M[\d.]+ ([\d.]+)v8M', svg)]  # two above its middle
+    own = claims.claim("x", "T.", source="s", reported="r", effect=effects, paper={"far": 40, "probe": -1.5})
+    svg, at = places(own)
+    assert heights(svg) == [lines(svg)[0] - 2, lines(svg)[2] - 2] and at["paper"][0] < at["none"] and at["paper"][1] == 310
+    assert "paper -1.5<" in svg and "paper 40 →" in svg
+    label = re.search(r'aria-label="(.*?)"', svg)[1]
+    assert label.count("paper") == 2 and "probe: 2 points, 95 % interval 1 to 3, the paper&#x27;s value -1.5;" in label
+    svg, at = places(claims.claim("x", "T.", source="s", reported="r", effect=effects, paper=2.5))
+    assert heights(svg) == [y - 2 for y in lines(svg)] and len(set(at["paper"])) == 1 and svg.count("paper 2.5") == 1
+
+
 @pytest.mark.parametrize("asks", [verdicts.more_than(), verdicts.more_than(2), verdicts.no_worse(0.5), verdicts.within(1)])
 @pytest.mark.parametrize("low, high", [(0, 0), (1e-5, 2e-5), (-3e6, 2e6), (5, 5), (-0.3, 0.2)])
 @pytest.mark.parametrize("paper", [None, 0.0, 1e9, -7.0])
