@@ -225,12 +225,13 @@ def size_of(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def two(size):
-    """7 -> (7, 7); (5, 7) -> (5, 7)."""
+def two(size, name="size"):
+    """7 -> (7, 7); (5, 7) -> (5, 7). name: what a ValueError calls it."""
     pair = (size, size) if isinstance(size, int) else size
     if not isinstance(pair, (tuple, list, torch.Size)) or len(pair) != 2:
-        raise ValueError(f"size={size!r} must be one whole number or two")
-    check_count(pair[0], "size"), check_count(pair[1], "size")
+        raise ValueError(f"{name}={size!r} must be one whole number or two")
+    for number in pair:
+        check_count(number, name)
     return pair[0], pair[1]
 
 
@@ -271,7 +272,7 @@ class PatchEmbedding(nn.Module):
 
     def resize(self, image_size):
         """From now on read images of this size."""
-        height, width = two(image_size)
+        height, width = two(image_size, "image_size")
         P = self.patch_size
         if P < 1 or min(height, width) < 1 or height % P or width % P:
             raise ValueError(
