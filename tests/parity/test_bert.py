@@ -109,6 +109,33 @@ def test_fine_tuning_as_theirs(shaken, close):
     close(theirs.classifier(ours.pool(ours.features(tokens, segments, TEXT))), run(theirs, tokens, segments, TEXT).logits)
 
 
+def test_tags_as_theirs(shaken, close):
+    """BertForTokenClassification is a linear map on what `features` says of every token (B11); padding has no say in its loss."""
+    import transformers
+    theirs = shaken(transformers.BertForTokenClassification(config(num_labels=7)))
+    body = {name: tensor for name, tensor in theirs.state_dict().items() if name.startswith("bert.")}
+    tokens, segments = inputs()
+    scores = theirs.classifier(load(peer().state_dict() | body).features(tokens, segments, TEXT))
+    tags = torch.randint(7, (3, N)).masked_fill(~TEXT, -100)
+    their = run(theirs, tokens, segments, TEXT, labels=tags)
+    close(scores[TEXT], their.logits[TEXT])
+    close(F.cross_entropy(scores.flatten(0, 1), tags.flatten(), ignore_index=-100), their.loss)
+
+
+def test_spans_as_theirs(shaken, close):
+    """BertForQuestionAnswering scores every token twice, as a beginning and as an end; its loss is the mean of both (B12)."""
+    import transformers
+    theirs = shaken(transformers.BertForQuestionAnswering(config()))
+    body = {name: tensor for name, tensor in theirs.state_dict().items() if name.startswith("bert.")}
+    tokens, segments = inputs()
+    scores = theirs.qa_outputs(load(peer().state_dict() | body).features(tokens, segments))  # (B, N, 2)
+    edges = torch.tensor([[7, 9], [6, 6], [8, 11]])
+    their = run(theirs, tokens, segments, start_positions=edges[:, 0], end_positions=edges[:, 1])
+    close(scores[..., 0], their.start_logits)
+    close(scores[..., 1], their.end_logits)
+    close(F.cross_entropy(scores, edges), their.loss)  # over the places, as the fine-tuning chapter's span_loss
+
+
 def test_d2l(shaken, close):
     """d2l's BERT is ours without the norm on the sum, with ReLU and the usual eps."""
     d2l = pytest.importorskip("d2l.torch")
