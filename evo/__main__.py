@@ -373,7 +373,7 @@ def zoo_command(options):
 def zoo_options(parser):
     """`evo zoo ...`; carried out by evo.zoo.commands."""
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("list", help="all entries: size, seconds, score, when last made from nothing")
+    actions.add_parser("list", help="all entries: size, seconds, score, when recorded, when made a second time")
     actions.add_parser("stale", help="entries that no longer match their chapter, told from the texts; status 1 if there are any")
     why = actions.add_parser("why", help="which parts of an entry are others now")
     why.add_argument("names", nargs="+", metavar="NAME")

@@ -18,6 +18,7 @@ from torch import nn
 from tqdm import tqdm
 
 from evo import cuts, recipe, settings, zoo
+from evo.inputs import kind
 
 CHECKPOINT_EVERY = 60  # seconds
 NUDGE = 2.0**-20  # eight times what a float32 is rounded by: about what sums in another order come to
@@ -246,10 +247,8 @@ def run_trial(trial, setting, seed, budget=None, name="", peek=False, nudge=None
         return peeked.first
     finally:
         _trial = outer
-    bad = [k for k, v in result.items() if not isinstance(v, (int, float)) or not math.isfinite(v)]
-    if bad:
-        raise ValueError(f"trial must return finite numbers, but {bad[0]} is {result[bad[0]]!r} for {setting}, seed {seed}")
     seconds = time.perf_counter() - began
+    result = _measured(result, f"{getattr(trial, '__name__', 'trial')} for {setting}, seed {seed}")
     row = {"setting": plain(setting), "seed": seed, "result": {k: float(f"{v:.6g}") for k, v in result.items()},
            "first": fits[0][1] if fits else None, "seconds": round(seconds, 2),
            "fitting": round(sum(spent for spent, *_ in fits), 2)}
@@ -258,14 +257,36 @@ def run_trial(trial, setting, seed, budget=None, name="", peek=False, nudge=None
     return row if not peek else []
 
 
+def _measured(result, of):
+    """What a trial returned, as Python's numbers. Raises ValueError for all else; of: which trial it was."""
+    if not isinstance(result, dict) or not all(isinstance(k, str) for k in result):
+        raise ValueError(f"trial must return finite numbers by name, such as {{'accuracy': 0.5}}, but got {kind(result)} of {of}")
+    result = {k: number(v) for k, v in result.items()}
+    for k, v in result.items():
+        if not isinstance(v, (int, float)) or not abs(v) <= sys.float_info.max:  # NaN, too
+            raise ValueError(f"trial must return finite numbers, but {k} is {v if isinstance(v, float) else kind(v)} of {of}")
+    return result
+
+
 def key(setting, seed):
     """A setting and a seed as text: the same for a tuple as for the list that JSON makes of it."""
-    return json.dumps([setting, int(seed)], sort_keys=True)
+    return json.dumps([setting, int(seed)], sort_keys=True, default=_of_library)
 
 
 def plain(value):
-    """As JSON gives it back: lists for tuples."""
-    return json.loads(json.dumps(value))
+    """As JSON gives it back: lists for tuples, Python's numbers for NumPy's and torch's."""
+    return json.loads(json.dumps(value, default=_of_library))
+
+
+def _of_library(value):
+    if number(value) is value:
+        raise TypeError(f"{kind(value)} cannot be kept")
+    return number(value)
+
+
+def number(value):
+    """A single number of NumPy or torch as Python's; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 # ---------------------------------------------------------------- checkpoints

@@ -5,10 +5,13 @@ first losses and gradient norms to FIRST, or to ROUNDED times what they move by 
 loss over the last stretch of a run, recomputed with the stored weights, to LAST; a score, or a number of a row that trains
 nothing, to EXACT; a score or row that was trained anew to ANEW, and a row of a study to SEEDS times the spread over its other
 seeds more, since where training is unstable (a deep net without shortcuts) other rounding is as good as another seed; readings
-of a clock to a factor of CLOCK, and in an audit only, which has the machine to itself. What is proved is proved on the CPU.
+of a clock to a factor of CLOCK, and in an audit only, which has the machine to itself. Where all n seeds of a setting are made
+anew, their mean is compared to a row's tolerance / sqrt(n): rounding does not move them all alike. What is proved is proved on
+the CPU.
 """
 import copy
 import functools
+import hashlib
 import itertools
 import json
 import math
@@ -53,9 +56,9 @@ def what_differs(record, made_of):
 
 
 def audit_now(difference):
-    """What a record keeps of having been made from nothing just now. difference: the largest, as a share of what is tolerated."""
+    """What a record keeps of having been made from nothing again. difference: the largest, as a share of what is tolerated."""
     made = zoo.origin()
-    return {"date": made["date"], "device": made["device"], "torch": made["torch"], "difference": round(difference, 4)}
+    return {**zoo.when(made), "torch": made["torch"], "difference": round(difference, 4)}
 
 
 def to_audit(name):
@@ -105,28 +108,77 @@ def of_study(name, record, made_of, trial, grid, seeds, clocks):
     missing = [k for k in wanted if k not in done]
     if missing:
         raise zoo.ZooError(f"{name}: the study lacks {', '.join(missing[:3])}: EVO_TRAIN=record adds what is missing")
+    check_clocks(name, clocks, record["rows"])
+    if other_clocks(record, clocks):
+        raise zoo.ZooError(f"{name}: recorded with clocks {record['clocks']}, but the chapter names {sorted(clocks)}: "
+                           "if these are readings of a clock, EVO_TRAIN=record writes them")
     original = {loop.key(s, seed): (s, seed) for s in grid for seed in seeds}
+    rows_of = [[done[loop.key(setting, seed)] for seed in seeds] for setting in grid]
+    for rows in rows_of:
+        _check_first(name, rows)
     listed = to_audit(name)
     anew = [k for k in wanted if listed is True or k in listed]
     if mode == "restamp" or (mode == "verify" and not any(done[k]["first"] for k in wanted)):
         anew.append(min(wanted, key=lambda k: done[k]["seconds"]))
+    made = {}
     for k in dict.fromkeys(anew):
-        row = loop.run_trial(trial, *original[k], name=name)
+        row = made[k] = loop.run_trial(trial, *original[k], name=name)
         difference = _compare_rows(f"{name} {k}", row, done[k], clocks, record["rows"])
         if listed is True or k in listed:
             done[k]["audit"] = audit_now(difference)
             loop.say(f"{name} {k}: made from nothing, {difference:.0%} of the tolerated difference")
-    for setting in grid if mode != "audit" else ():
-        k = loop.key(setting, seeds[0])
-        if done[k]["first"] and k not in anew:
-            replay = functools.partial(loop.run_trial, trial, setting, seeds[0], name=name, peek=True)
+    for rows in rows_of:
+        keys = [loop.key(row["setting"], row["seed"]) for row in rows]
+        if len(keys) > 1 and all(k in made for k in keys):
+            _compare_means(name, [made[k] for k in keys], rows, clocks, record["rows"])
+    for rows in rows_of if mode != "audit" else ():
+        k = _drawn(name, [loop.key(row["setting"], row["seed"]) for row in rows if row["first"]])
+        if k and k not in anew:
+            replay = functools.partial(loop.run_trial, trial, *original[k], name=name, peek=True)
             first = replay()
             _same_first(f"{name} {k}", first, done[k]["first"], replay)
             done[k]["first"] = [[float(f"{x:.6g}") for x in pair if x is not None] for pair in first]
     rows = [done[k] for k in wanted]
-    _keep(name, record, {"fingerprint": whole(made_of), "parts": made_of, "rows": rows}, mode)
+    _keep(name, record, {"fingerprint": whole(made_of), "parts": made_of, "rows": rows}, mode, clocks=sorted(clocks))
     loop.say(f"{name}: verified")
     return rows
+
+
+def check_clocks(name, clocks, rows):
+    """ValueError for a clock that no row measures."""
+    metrics = sorted({metric for row in rows for metric in row["result"]})
+    unknown = sorted(set(clocks) - set(metrics))
+    if unknown:
+        raise ValueError(f"{name}: clocks names {unknown[0]!r}, but its rows measure {', '.join(metrics)}")
+
+
+def other_clocks(record, clocks):
+    """Does the record keep other clocks than these? An old one keeps none: then they are the call's."""
+    return record is not None and record.get("clocks", sorted(clocks)) != sorted(clocks)
+
+
+def untrained(name, setting, seed, why):
+    """Write into a study's record why this row trains nothing, though other seeds of its setting do."""
+    record = zoo.read(name)
+    row = next(r for r in record["rows"] if loop.key(r["setting"], r["seed"]) == loop.key(setting, seed))
+    row["untrained"] = why
+    zoo.write(name, record)
+
+
+def _check_first(name, rows):
+    """Rows of one setting all have first steps, or none has; one that trains nothing by design says why."""
+    have = {bool(row["first"]) for row in rows if not row.get("untrained")}
+    if len(have) > 1:
+        setting, seed = next((row["setting"], row["seed"]) for row in rows if not row["first"] and not row.get("untrained"))
+        raise zoo.ZooError(f"{name} {loop.key(setting, seed)}: it has no first steps, but other seeds have: record it anew, or, "
+                           f"if it is to train nothing, evo.proof.untrained({name!r}, {setting}, {seed}, why) writes why")
+
+
+def _drawn(name, keys):
+    """The row of a setting whose first steps are replayed: the first; or one drawn by EVO_AUDIT, so that all take their turn."""
+    turn = os.environ.get("EVO_AUDIT")
+    drawn = lambda k: hashlib.sha256(f"{turn}{name}{k}".encode()).hexdigest()
+    return min(keys, key=drawn if turn else keys.index, default=None)
 
 
 def _check_origin(name, record, made_of, mode):
@@ -137,13 +189,13 @@ def _check_origin(name, record, made_of, mode):
                            "`evo zoo restamp` renews it; else `evo zoo record` makes it anew")
 
 
-def _keep(name, record, new, mode):
-    """Renew a record: with audits while auditing, with fingerprint and first steps while restamping."""
+def _keep(name, record, new, mode, **unsaid):
+    """Renew a record: with audits while auditing, with fingerprint and first steps while restamping; then also with what is unsaid."""
     if mode == "verify":
         return
     changed = {**record, **new}
     if changed != record:
-        zoo.write(name, changed)
+        zoo.write(name, {**unsaid, **changed})
 
 
 def _same_first(name, now, recorded, replay):
@@ -221,7 +273,7 @@ def _spread(recorded, rows, metric):
 
 def _compare_rows(name, now, recorded, clocks, rows):
     """A row made anew against the recorded one; the largest difference, as a share of what is tolerated."""
-    tolerance, worst = ANEW if recorded["first"] or now["first"] else EXACT, 0.0
+    tolerance, worst = _tolerance(now, recorded), 0.0
     if bool(now["first"]) != bool(recorded["first"]) or now["result"].keys() != recorded["result"].keys():
         raise zoo.ZooError(f"{name}: made anew it gives {now}, which has another form than what is recorded")
     for metric, old in recorded["result"].items():
@@ -238,3 +290,22 @@ def _compare_rows(name, now, recorded, clocks, rows):
             raise zoo.ZooError(f"{name}: {metric} comes out as {new}, but {old} is recorded")
         worst = max(worst, used)
     return worst
+
+
+def _compare_means(name, now, recorded, clocks, rows):
+    """All rows of a setting made anew against the recorded ones: what moves them alike is not rounding."""
+    for metric in sorted(set.intersection(*(set(row["result"]) for row in recorded)) - set(clocks)):
+        new, old = (statistics.mean(row["result"][metric] for row in some) for some in (now, recorded))
+        tolerance = _tolerance(*now, *recorded)
+        if tolerance is ANEW:
+            spread = statistics.mean(_spread(row, rows, metric) for row in recorded)
+            tolerance = Tolerance(ANEW.absolute + SEEDS * spread, ANEW.relative)
+        if not tolerance.used(new, old) * math.sqrt(len(recorded)) <= 1:
+            setting = json.dumps(recorded[0]["setting"], sort_keys=True)
+            raise zoo.ZooError(f"{name} {setting}: the mean of {metric} over its seeds comes out as {new:.6g}, "
+                               f"but {old:.6g} is recorded")
+
+
+def _tolerance(*rows):
+    """ANEW where one of these rows trains, EXACT where none does."""
+    return ANEW if any(row["first"] for row in rows) else EXACT

@@ -70,7 +70,8 @@ def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=Non
     items: how many test items a share rests on, if few; then the drawing of the items counts as well, as
     (p q + r s) / items, which treats both sides as asked of different items and so never flatters. Or one number an
     item, its mean difference over runs: then their own spread counts. What has no runs but was measured on the items
-    (a rule, the most frequent answer) is a list of one number, [r]; its spread over the items counts.
+    (a rule, the most frequent answer) is a list of one number, [r]; its spread over the items counts. The interval is
+    never narrower than that of the runs alone: many items do not make up for few runs.
 
     constant: what the question itself sets and no item can move (0.5 where a coin decides), instead of b.
     """
@@ -99,11 +100,12 @@ def difference(a, b=0.0, *, unit="points", paired=True, items=None, constant=Non
     for d in [a - b] if paired or fixed else [a, b]:
         if len(d) > 1:
             spreads.append((d.var(ddof=1) / len(d), len(d) - 1))
+    of_runs = _half(spreads) if spreads else 0.0
     if items is not None:
         spreads.append(_spread_of_items(a.mean(), b.mean(), items, fixed))
     if not spreads:
         raise ValueError("a single run says nothing about spread: pass more runs, or items=")
-    value, half = scale * (a.mean() - b.mean()), scale * _half(spreads)
+    value, half = scale * (a.mean() - b.mean()), scale * max(of_runs, _half(spreads))
     count = None if items is None else int(items) if np.ndim(items) == 0 else len(items)
     return Effect(value, value - half, value + half, unit, min(len(a), len(b)), count)
 

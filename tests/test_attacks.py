@@ -116,6 +116,105 @@ def test_a_row_whose_first_steps_were_taken_away_is_caught(monkeypatch):
         sweep()
 
 
+def raised(monkeypatch, by, seeds=(0, 1, 2)):
+    """A study whose second setting is recorded too high; its seeds lie close together."""
+
+    def steady(seed, width):
+        fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=2, lr=1e-2, seed=seed)
+        return {"accuracy": 0.85 + 0.001 * seed}
+
+    sweep = lambda: study(steady, {"width": [4, 16]}, name="sweep", seeds=seeds)
+    mode(monkeypatch, "record")
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    for row in rows[len(seeds):]:
+        row["result"]["accuracy"] += by
+    tamper("sweep", "rows", rows)
+    return sweep
+
+
+@pytest.mark.parametrize("by", [0.06, -0.06])
+def test_a_whole_arm_raised_by_six_points_fails_an_audit(monkeypatch, by):
+    """Each row alone is within what other processors may make of it; but these do not move all seeds alike."""
+    sweep = raised(monkeypatch, by)
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": True}))
+    for proving in ("audit", "verify"):
+        mode(monkeypatch, proving)
+        with pytest.raises(zoo.ZooError, match='sweep {"width": 16}: the mean of accuracy over its seeds comes out as 0.851'):
+            sweep()
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": [loop.key({"width": 16}, 0)]}))  # of one row nothing more can be told
+    mode(monkeypatch, "audit")
+    sweep()
+
+
+def test_a_mean_may_move_as_far_as_its_seeds_lie_apart(monkeypatch):
+    recorded = [{"setting": {}, "seed": seed, "first": [[1, 1]], "result": {"x": 0.5 + 0.1 * seed, "s": 1.0}} for seed in range(3)]
+    now = [{**row, "result": {"x": row["result"]["x"] + 0.1, "s": 9.0}} for row in recorded]
+    proof._compare_means("toy", now, recorded, ["s"], recorded)
+    with pytest.raises(zoo.ZooError, match="mean of s over its seeds"):
+        proof._compare_means("toy", now, recorded, [], recorded)
+    far = [{**row, "result": {"x": row["result"]["x"] + 0.3, "s": 1.0}} for row in recorded]
+    with pytest.raises(zoo.ZooError, match="mean of x over its seeds"):
+        proof._compare_means("toy", far, recorded, ["s"], recorded)
+
+
+def without_first(monkeypatch, seed):
+    """A sweep of which one seed of the second setting lost its first steps, while the others hold rubbish."""
+    mode(monkeypatch, "record")
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    for row in rows[2:]:
+        row["first"], row["result"]["accuracy"] = (None if row["seed"] == seed else [[9, 9]] * 3), 0.99
+    tamper("sweep", "rows", rows)
+
+
+@pytest.mark.parametrize("proving", ["verify", "restamp", "audit"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_first_steps_that_only_some_seeds_lack_are_asked_about(monkeypatch, seed, proving):
+    without_first(monkeypatch, seed)
+    before = zoo.read("sweep")
+    mode(monkeypatch, proving)
+    with pytest.raises(zoo.ZooError, match=f'sweep .*16}}, {seed}.: it has no first steps, but other seeds have: record it anew, or'):
+        sweep()
+    assert zoo.read("sweep") == before
+
+
+def test_a_row_that_says_why_it_trains_nothing_hides_no_other(monkeypatch):
+    without_first(monkeypatch, 0)
+    proof.untrained("sweep", {"width": 16}, 0, "it is the network that is kept")
+    for proving in ("verify", "restamp"):
+        mode(monkeypatch, proving)
+        with pytest.raises(zoo.ZooError, match="width.*16.*1].*first steps come out"):
+            sweep()
+    rows = zoo.read("sweep")["rows"]
+    rows[3]["first"] = loop.run_trial(trial, {"width": 16}, 1, peek=True)
+    tamper("sweep", "rows", rows)
+    mode(monkeypatch, "verify")
+    sweep()
+    mode(monkeypatch, "record")
+    study(trial, {"width": [4, 16, 32]}, name="sweep", seeds=(0, 1))
+    assert zoo.read("sweep")["rows"][2]["untrained"] == "it is the network that is kept"
+
+
+def test_each_seed_has_its_turn_to_be_replayed(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep()
+    rows = zoo.read("sweep")["rows"]
+    rows[1]["first"] = rows[3]["first"] = [[9, 9]] * 3
+    tamper("sweep", "rows", rows)
+    mode(monkeypatch, "verify")
+    sweep()  # without a draw the first seed is replayed
+    caught = 0
+    for turn in range(8):
+        monkeypatch.setenv("EVO_AUDIT", json.dumps({f"another {turn}": True}))
+        try:
+            sweep()
+        except zoo.ZooError as error:
+            assert "first steps" in str(error)
+            caught += 1
+    assert caught >= 4
+
+
 def deep(seed=0):
     torch.manual_seed(seed)
     layers = [m for _ in range(22) for m in (nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU())]
@@ -158,6 +257,57 @@ def test_a_metric_is_not_exempt_by_its_name(monkeypatch):
     mode(monkeypatch, "verify")
     with pytest.raises(zoo.ZooError, match="comes out as 0.8"):
         study(timed, [{}], name="timed", seeds=(0,))
+
+
+def timed(seed, width):
+    return {"accuracy": 0.5, "seconds": 1.0}
+
+
+def clocked(clocks, trial=timed):
+    return study(trial, {"width": [4, 16]}, name="clocked", seeds=(0,), clocks=clocks)
+
+
+@pytest.mark.parametrize("proving", ["verify", "restamp", "audit"])
+def test_a_metric_cannot_be_called_a_clock_later(monkeypatch, proving):
+    mode(monkeypatch, "record")
+    clocked(["seconds"])
+    rows = zoo.read("clocked")["rows"]
+    rows[1]["result"]["accuracy"] = 0.99
+    tamper("clocked", "rows", rows)
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"clocked": True}))
+    mode(monkeypatch, proving)
+    for clocks in (["seconds", "accuracy"], []):
+        with pytest.raises(zoo.ZooError, match=r"recorded with clocks \['seconds'\], but the chapter names"):
+            clocked(clocks)
+    with pytest.raises(zoo.ZooError, match="accuracy comes out as 0.5"):
+        clocked(("seconds",))
+
+
+def test_clocks_are_renewed_by_recording_and_an_old_record_takes_the_calls(monkeypatch):
+    mode(monkeypatch, "record")
+    clocked(["seconds"])
+    made = zoo.read("clocked")
+    clocked(["seconds", "accuracy"])
+    assert zoo.read("clocked") == {**made, "clocks": ["accuracy", "seconds"]}
+    zoo.write("clocked", {k: v for k, v in made.items() if k != "clocks"})
+    for proving in ("verify", "restamp", "record"):  # none of them has anything to write
+        mode(monkeypatch, proving)
+        clocked(["seconds"])
+        assert "clocks" not in zoo.read("clocked")
+    mode(monkeypatch, "audit")
+    monkeypatch.setenv("EVO_AUDIT", json.dumps({"clocked": True}))
+    clocked(["seconds"])
+    assert zoo.read("clocked")["clocks"] == ["seconds"]
+
+
+@pytest.mark.parametrize("doing", ["zoo", "record", "verify"])
+@pytest.mark.parametrize("clocks", [["second"], "seconds"])
+def test_a_clock_that_nothing_measures_is_named(monkeypatch, doing, clocks):
+    mode(monkeypatch, "record")
+    clocked(["seconds"])
+    mode(monkeypatch, doing)
+    with pytest.raises(ValueError, match="clocked: clocks names '.*', but its rows measure accuracy, seconds"):
+        clocked(clocks)
 
 
 def replace_weights(name, model):
@@ -225,11 +375,6 @@ def test_settings_may_not_contradict_the_call(monkeypatch):
 def test_an_audit_dates_what_it_made_and_leaves_the_rest(monkeypatch):
     mode(monkeypatch, "record")
     sweep(), run()
-    for name in ("sweep", "toy"):
-        record = zoo.read(name)
-        for job in record.get("rows", [record]):
-            job.pop("audit")
-        zoo.write(name, record)
     assert zoo.audited("sweep")["sweep"]["share"] == 0
     key = '[{"width": 4}, 1]'
     monkeypatch.setenv("EVO_AUDIT", json.dumps({"sweep": [key], "toy": True}))
@@ -238,6 +383,33 @@ def test_an_audit_dates_what_it_made_and_leaves_the_rest(monkeypatch):
     found = zoo.audited("sweep", "toy")
     assert found["sweep"]["share"] == 0.25 and found["toy"]["share"] == 1
     assert all(f["date"] and f["device"] and f["difference"] < 0.1 for f in found.values())
+
+
+@pytest.mark.parametrize("doing", ["record", "always"])
+def test_recording_is_no_audit(monkeypatch, doing):
+    mode(monkeypatch, doing)
+    sweep(), run()
+    for name in ("sweep", "toy"):
+        record = zoo.read(name)
+        for job in record.get("rows", [record]):
+            assert "audit" not in job and {"date", "device"} <= job["made"].keys()
+        found = zoo.audited(name)[name]
+        assert found["made"] == [record["made"]["date"]] * 2 and found["date"] is found["device"] is found["difference"] is None
+    assert [row["again"] for row in zoo.summary()] == ["never", "never"]
+
+
+def test_rows_keep_the_date_of_their_making_when_others_are_added(monkeypatch):
+    mode(monkeypatch, "record")
+    sweep()
+    record = zoo.read("sweep")
+    del record["rows"][0]["made"]  # as old records have it
+    record["rows"][1]["made"]["date"] = "2026-02-02"
+    zoo.write("sweep", {**record, "made": {**record["made"], "date": "2026-01-01"}})
+    study(trial, {"width": [4, 16, 32]}, name="sweep", seeds=(0, 1))
+    dates = [row["made"]["date"] for row in zoo.read("sweep")["rows"]]
+    today = zoo.origin()["date"]
+    assert dates[:2] == ["2026-01-01", "2026-02-02"] and dates[4:] == [today, today]
+    assert zoo.audited("sweep")["sweep"]["made"] == ["2026-01-01", today]
 
 
 def test_what_is_proved_is_proved_on_the_cpu(monkeypatch):

@@ -46,7 +46,7 @@ from evo.grow import add_words  # noqa: E402
 from evo.models.bert import BERT  # noqa: E402
 from evo.probes import Classifier  # noqa: E402
 from evo.tokenizers import Palette, Subwords, Vocab, WordPiece, join, k_means, learn_merges, longest_match, nearest_centre  # noqa: E402
-from evo.train import Batches, Study  # noqa: E402
+from evo.train import Batches, Study, study  # noqa: E402
 from evo.words import WordVectors, agreement, analogies, judgements, neighbour_precision  # noqa: E402
 
 NAN = math.nan
@@ -427,6 +427,19 @@ TABLE = {
     "explorer along": (lambda t, x: explorer.explorer(STUDY, "right", along=x, title="t"), [None, NAN, 3, "", "m", ["n"]]),
     "explorer title": (lambda t, x: explorer.explorer(STUDY, "right", along="n", title=x), [None, NAN, 3, "", ["t"], HALF]),
     "explorer ylabel": (lambda t, x: explorer.explorer(STUDY, "right", along="n", title="t", ylabel=x), [NAN, 3, "", ["t"], HALF]),
+    "study": (lambda t, x: study(x, [{}], name="never-recorded"), [None, NAN, 3, "trial", []]),
+    "study grid": (lambda t, x: study(lambda seed, w: {"a": 1}, x, name="never-recorded"), [
+        None, NAN, 3, "ab", b"ab", [], [None], [3], ["ab"], [[("w", 1)]], [{1: 2}], [{None: 2}], [{"seed": 1}], [{"w": object()}],
+        [{"w": X}], [{"w": len}], [{"w": 1j}], [{"w": {1}}], [{"w": [{(1, 2): 3}]}], {"w": 3}, {"w": "ab"}, {"w": None}, {"w": []},
+        {"w": [X]}, {3: [1]}, [{"w": 1}, {"w": 1}], {"w": [1, 1.0]}, {"w": [True, 1]}, [{"w": (1, 2)}, {"w": [1, 2]}],
+        {"w": [np.int64(1), torch.tensor(1)]}, {"w": [NAN, NAN]}]),
+    "study seeds": (lambda t, x: study(lambda seed: {"a": 1}, [{}], name="never-recorded", seeds=x), [
+        None, NAN, 3, "012", [], range(0), [None], ["0"], [0.5], [1.0], [True], [[0]], [0, 0, 1], [1, np.int64(1)], torch.tensor([2, 2]),
+        np.zeros((2, 2), int), np.arange(3) / 2, torch.rand(2), torch.tensor(1), torch.tensor([True, False])]),
+    "study name": (lambda t, x: study(lambda seed: {"a": 1}, [{}], name=x), NOT_TEXT + ["", " "]),
+    "study measured": (lambda t, x: study(lambda seed: x, [{}], name="never-recorded"), [
+        None, NAN, 3, "x", [1], {1: 2.0}, {None: 2.0}, {"a": None}, {"a": NAN}, {"a": math.inf}, {"a": "0.5"}, {"a": [1]}, {"a": 1j},
+        {"a": 10**400}, {"a": torch.ones(2)}, {"a": np.ones((9, 9))}, {"a": torch.tensor(NAN)}, {"a": np.float32(NAN)}]),
     "check": (lambda t, x: checks.check(x, "It is so."),
               [None, NAN, 3, 0.7, "x", "", b"x", np.float64(1), np.array([True, False]), np.zeros(0, bool), torch.tensor([True, True]),
                torch.tensor(1), np.array([1]), len, any, (x for x in [])]),

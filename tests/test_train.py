@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from evo import loop, recipe, train, zoo
+from evo import cuts, loop, recipe, train, zoo
 from evo.data.text import WordNet
 from evo.fingerprint import fingerprint
 from evo.train import Batches, SimilarLength, fit, study
@@ -269,6 +269,205 @@ def test_a_study_keeps_its_rows_when_settings_are_added(monkeypatch):
     assert study(trial, {"width": [4, 8]}, name="sweep", seeds=(0,)).origin == "zoo"
 
 
+@pytest.mark.parametrize("seeds, grid, give", [
+    (np.arange(2), dict(w=np.arange(1, 3)), np.float32), (torch.arange(2), dict(w=torch.arange(1, 3)), torch.tensor),
+    ([np.int64(0), torch.tensor(1)], [dict(w=np.float32(1)), dict(w=torch.tensor(2))],
+     lambda x: nn.Parameter(torch.tensor(float(x)))),
+    ((n for n in range(2)), [dict(w=1), dict(w=np.uint8(2))], np.array), ({0, 1}, (dict(w=n) for n in (1, 2)), np.float64),
+], ids=["numpy", "torch", "scalars", "generator", "set"])  # fmt: skip
+def test_numbers_of_numpy_and_torch_are_numbers_to_a_study(monkeypatch, seeds, grid, give):
+    def measured(seed, w):
+        assert type(seed) is int and type(w) in (int, float)
+        return {"sum": give(w + seed)}
+
+    mode(monkeypatch, "record")
+    found = study(measured, grid, name="sweep", seeds=seeds)
+    assert [r["result"] for r in found.rows] == [{"sum": 1.0}, {"sum": 2.0}, {"sum": 2.0}, {"sum": 3.0}]
+    mode(monkeypatch, "zoo")
+    again = study(measured, [r["setting"] for r in found.rows[::2]], name="sweep", seeds=(0, 1))
+    assert again.origin == "zoo" and again.rows == found.rows
+    assert again.values("sum", w=np.int64(2)) == again.values("sum", w=2) == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("result", [None, [1.0], {1: 1.0}, {"acc": "0.5"}, {"acc": torch.ones(2, 2)}])
+def test_a_trial_without_numbers_is_named_at_its_first_row(result):
+    ran = []
+
+    def forgetful(seed, w):
+        ran.append(w)
+        return result
+
+    with pytest.raises(ValueError, match="forgetful.*'w': 1.*seed 0") as found:
+        study(forgetful, dict(w=[1, 2]), name="sweep")
+    assert ran == [1] and "\n" not in str(found.value)
+
+
+# ---- the score: of the weights as they are kept, and by the function as it stands
+
+
+def on_disk():
+    return {p.name: p.read_bytes() for p in zoo.FOLDER.iterdir()}
+
+
+def raising(model):
+    raise RuntimeError("a slip in the score")
+
+
+def interrupted(model):
+    raise KeyboardInterrupt
+
+
+def not_a_number(model):
+    return NAN
+
+
+@pytest.mark.parametrize("bad, error", [
+    (raising, RuntimeError), (interrupted, KeyboardInterrupt), (not_a_number, FloatingPointError),
+])  # fmt: skip
+def test_a_score_that_fails_leaves_the_entry_on_disk_alone(monkeypatch, bad, error):
+    mode(monkeypatch, "record")
+    with pytest.raises(error):
+        run(score=bad)
+    assert on_disk() == {}, "half an entry"
+    run()
+    before = on_disk()
+    for way, steps in ("always", 30), ("record", 31):
+        mode(monkeypatch, way)
+        with pytest.raises(error):
+            run(score=bad, steps=steps)
+        assert before == on_disk()
+
+
+def test_an_entry_is_written_once_with_the_score_of_its_rounded_weights(monkeypatch):
+    mode(monkeypatch, "record")
+    written, write = [], zoo.write
+    monkeypatch.setattr(zoo, "write", lambda name, record, model=None: written.append(record) or write(name, record, model))
+    exactly = lambda model: sum(p.double().sum() for p in model.parameters())
+    made = run(score=exactly)
+    assert [record["score"] for record in written] == [made.score]
+    mode(monkeypatch, "zoo")
+    assert loop.score_of(run(score=exactly).model, exactly, 0) == made.score
+
+
+@pytest.mark.parametrize("way", ["zoo", "record", "verify", "restamp", "audit", "always"])
+def test_a_record_without_its_score_names_the_remedy(monkeypatch, way):
+    mode(monkeypatch, "record")
+    run()
+    record = zoo.read("toy")
+    del record["score"]
+    zoo.write("toy", record)
+    mode(monkeypatch, way)
+    if way == "always":
+        assert run().score == zoo.read("toy")["score"]
+    else:
+        with pytest.raises(zoo.ZooError, match="toy.* no score.*git.*EVO_TRAIN=always") as found:
+            run()
+        assert "\n" not in str(found.value)
+
+
+def score_in_other_words(model):
+    right = model(X).argmax(1) == Y
+    return right.float().mean()
+
+
+def other_score(model):
+    return 0.25 + aside(model)
+
+
+def aside(model):
+    return 0.0
+
+
+def aside_by_half(model):
+    return 0.5
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """An entry with its score, made by code that counts; from now on nothing may train."""
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__ or str(name).startswith("evo"))
+    mode(monkeypatch, "record")
+    made = run()
+
+    def train(*arguments, **options):
+        raise AssertionError("this must not train")
+
+    monkeypatch.setattr(loop, "train", train)
+    return made
+
+
+def test_a_changed_score_is_computed_again_where_the_zoo_is_read(monkeypatch, capsys, scored):
+    before = on_disk()
+    mode(monkeypatch, "zoo")
+    capsys.readouterr()
+    assert run().score == scored.score and capsys.readouterr().err == ""
+    assert run(score=other_score).score == 0.25
+    said = capsys.readouterr().err
+    assert "toy" in said and "scored again" in said and said.count("\n") == 1
+    assert before == on_disk()
+
+
+def test_what_the_score_calls_counts_too(monkeypatch, scored):
+    assert run(score=other_score).score == 0.25
+    monkeypatch.setitem(globals(), "aside", aside_by_half)
+    mode(monkeypatch, "zoo")
+    assert run(score=other_score).score == 0.75
+
+
+def test_a_changed_score_is_recorded_without_training(monkeypatch, capsys, scored):
+    before = zoo.read("toy"), on_disk()["toy.safetensors"]
+    assert run(score=other_score).score == 0.25
+    now = zoo.read("toy")
+    assert now["score"] == 0.25 and now["scored_by"] != before[0]["scored_by"] and on_disk()["toy.safetensors"] == before[1]
+    assert {k for k in now if now[k] != before[0][k]} == {"score", "scored_by"}
+    capsys.readouterr()
+    mode(monkeypatch, "zoo")
+    assert run(score=other_score).score == 0.25 and capsys.readouterr().err == ""
+    mode(monkeypatch, "record")
+    kept = on_disk()
+    with pytest.raises(RuntimeError, match="a slip"):
+        run(score=raising)
+    assert kept == on_disk()
+
+
+def test_a_changed_score_fails_in_proof_until_it_is_restamped(monkeypatch, scored):
+    mode(monkeypatch, "verify")
+    run()
+    for way in "verify", "audit":
+        mode(monkeypatch, way)
+        with pytest.raises(zoo.ZooError, match="toy.*score.*restamp.*record") as found:
+            run(score=score_in_other_words)
+        assert "\n" not in str(found.value)
+    mode(monkeypatch, "restamp")
+    with pytest.raises(zoo.ZooError, match="scores 0.25"):
+        run(score=other_score)
+    run(score=score_in_other_words)
+    mode(monkeypatch, "verify")
+    run(score=score_in_other_words)
+
+
+@pytest.mark.parametrize("way", ["zoo", "record", "verify", "restamp"])
+def test_a_record_that_does_not_say_what_scored_it_counts_as_before(monkeypatch, capsys, scored, way):
+    record = zoo.read("toy")
+    del record["scored_by"]
+    zoo.write("toy", record)
+    before = on_disk()
+    mode(monkeypatch, way)
+    assert run(score=score_in_other_words).score == scored.score
+    assert "scored again" not in capsys.readouterr().err
+    assert (before == on_disk()) == (way != "restamp")
+    assert ("scored_by" in zoo.read("toy")) == (way == "restamp")
+
+
+def test_a_score_that_cannot_be_told_is_no_obstacle(monkeypatch):
+    monkeypatch.setattr("evo.fingerprint._ours", lambda name: name == __name__ or str(name).startswith("evo"))
+    scores = [lambda model: 0.25, lambda model: 0.5]
+    for way in "record", "zoo", "verify":
+        mode(monkeypatch, way)
+        assert run(score=scores[0]).score == 0.25
+    assert zoo.read("toy")["scored_by"] is None
+
+
 # ---- budgeted, resumable, on many processes
 
 
@@ -278,6 +477,35 @@ def test_an_unmatched_run_stops_within_its_budget_and_anneals(monkeypatch, capsy
     result = run(name="long", steps=1_000_000)
     assert time.perf_counter() - began < 10 and result.steps < 1_000_000
     assert "bent to fit" in capsys.readouterr().err
+
+
+def test_what_the_budget_cut_stands_under_every_later_table(monkeypatch):
+    import IPython
+    import pandas as pd
+    from IPython.core.formatters import DisplayFormatter
+
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    table = pd.DataFrame({"accuracy": [0.5, 0.25]})
+    show = lambda x: shell.display_formatter.format(x)[0]
+    before = show(table)
+    assert before["text/plain"] == repr(table) and "<table" in before["text/html"]
+
+    def long_trial(seed, width):
+        fit(net(width, seed), loss_fn, Batches(X, Y, size=40), steps=1_000_000, lr=1e-2, seed=seed)
+        return {"accuracy": 0.5}
+
+    study(trial, {"width": [4]}, name="whole", seeds=(0,))
+    assert show(table) == before, "nothing was cut"
+    monkeypatch.setenv("EVO_BUDGET", "0.5")
+    study(long_trial, {"width": [4]}, name="cut", seeds=(0,))
+    after = show(table)
+    assert after.keys() == before.keys() and cuts.sentence().startswith("stopped by the time budget: cut")
+    assert after["text/plain"] == f"{before['text/plain']}\n{cuts.sentence()}"
+    assert after["text/html"].startswith(before["text/html"]) and after["text/html"].count(cuts.sentence()) == 1
+    assert "budget" not in str(show([1, 2])) and show(3)["text/plain"] == "3"
+    cuts.forget()
+    assert show(table) == before
 
 
 SCRIPT = """
@@ -534,6 +762,8 @@ def test_lengths_must_fit_the_rows():
     *((dict(weight_decay=bad), "weight_decay") for bad in (-1, NAN, INF, True, "0", None)),
     *((dict(warmup=bad), "warmup") for bad in (NAN, -0.1, True, "0", None)), *((dict(clip=bad), "clip") for bad in (NAN, -1, True, "1")),
     *((dict(accumulate=bad), "accumulate") for bad in (True, 2.0, None)),
+    *((dict(seed=bad), "seed") for bad in (torch.tensor(0.5), torch.tensor(True), np.float32(1), np.arange(2))),
+    *((dict(name=bad), "name") for bad in (3, "", " ", b"toy", ["toy"])),
     (dict(accumulate=41), "a batch of 40 rows.*accumulate=40 or less"),
     (dict(loss_fn=lambda model, x, y: loss_fn(model, x, y).item()), "a float: it must return a tensor"),
     (dict(loss_fn=lambda model, x, y: None), "a NoneType: it must return a tensor"),

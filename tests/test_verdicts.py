@@ -57,6 +57,15 @@ def test_few_items_count_beside_the_runs():
     assert found.items == n and found.half > verdicts.difference(A, B).half / 4.3 * 1.96
 
 
+@pytest.mark.parametrize("items", [300, 900, 2000, 20000, np.linspace(-0.4, 0.5852, 900)], ids=np.size)
+@pytest.mark.parametrize("paired", [True, False])
+def test_items_never_make_an_interval_narrower_than_its_runs_alone(items, paired):
+    """Their many degrees of freedom would lend the few runs a certainty that these do not have."""
+    a, b = [0.50, 0.56, 0.62], [0.45, 0.45, 0.50]
+    alone, both = (verdicts.difference(a, b, items=n, paired=paired) for n in (None, items))
+    assert both.half >= alone.half and judge(alone, more_than()) == judge(both, more_than()) == UNDECIDED
+
+
 def test_one_run_on_items_is_a_share_with_its_spread():
     found = verdicts.difference([0.3], constant=0.1, items=100)
     assert found.half == pytest.approx(100 * stats.t.ppf(0.975, 99) * math.sqrt(0.3 * 0.7 / 100))
@@ -209,6 +218,19 @@ def test_noise_does_not_show_equality(nothing):
     assert share(nothing, within(0.5), HOLDS) < 0.05 and share(nothing, within(0.5), UNDECIDED) > 0.9
     exact = experiments(0.0, n=500, spread=0.02)
     assert share(exact, within(0.5), HOLDS) > 0.99
+
+
+@pytest.mark.parametrize("runs, share_of_items", [(2, 0.1), (3, 0.25)])
+def test_few_runs_beside_many_items_cover_the_truth_95_times_in_100(runs, share_of_items):
+    """Where items vary less than the runs, the sum of both with joint degrees of freedom would cover it 87 and 92 times."""
+    rng, n = np.random.default_rng(0), 1200
+    item = rng.normal(size=900)
+    item = (item - item.mean()) / item.std(ddof=1) * math.sqrt(900 * share_of_items / runs)  # their mean varies by that share
+    inside = 0
+    for d, off in zip(rng.normal(size=(n, runs)), rng.normal(0, math.sqrt(share_of_items / runs), n)):
+        found = verdicts.difference(d + off, unit="", items=item)
+        inside += found.low <= 0 <= found.high
+    assert inside / n >= 0.95 - 0.012  # two standard errors
 
 
 def test_runs_and_items_together_keep_the_error():

@@ -109,6 +109,7 @@ def test_an_edit_of_the_package_is_named(toy, file, old, new, names, part):
 @pytest.mark.parametrize("cell, old, new, names, part", [
     (1, "x.flip(1)", "x.flip(2)", {"toy-block", "toy-study"}, "chapter:loss_fn"),
     (2, "1e-2 * width", "2e-2 * width", {"toy-study"}, "chapter:trial"),
+    (2, "seeds=(0, 1)", "seeds=range(3)", {"toy-study"}, "asked for and not recorded: [{\"width\": 1}, 2], [{\"width\": 2}, 2]"),
     (0, "2 * 15", "2 * 16", {"toy-block"}, "steps=32"),
     (0, "LR, STEPS = 1e-2", "LR, STEPS = 2e-2", {"toy-block"}, "lr=0.02"),
 ])  # fmt: skip
@@ -146,8 +147,8 @@ def test_one_entry_alone_is_made_anew(toy):
 def test_an_audit_makes_the_longest_unaudited_first_and_a_forged_row_fails_it(toy):
     record = toy.record("toy-study")
     for row in record["rows"]:
-        row["audit"]["date"] = "2020-01-01"
-    record["rows"][2]["audit"] = None
+        row["audit"] = {"date": "2020-01-01", "device": "CPU", "torch": "2", "difference": 0.1}
+    del record["rows"][2]["audit"]
     record["rows"][2]["result"]["error"] += 0.5
     del record["checksum"]
     rewrite = "import json, sys; from evo import zoo; zoo.write('toy-study', json.load(sys.stdin))"
@@ -162,6 +163,7 @@ def test_an_audit_makes_the_longest_unaudited_first_and_a_forged_row_fails_it(to
 def test_a_notebook_is_read_once_for_all_its_entries_but_an_edit_is_seen(tmp_path, monkeypatch):
     """Parsing it anew for every entry took 17 of the 20 seconds of `evo zoo stale`."""
     from evo import stale, zoo
+    from evo.fingerprint import whole
 
     def write(rate):
         cells = [{"cell_type": "code", "source": f"LR = {rate}\nfit(net, loss, data, steps=2, lr=LR, name='{name}')"} for name in names]
@@ -170,8 +172,95 @@ def test_a_notebook_is_read_once_for_all_its_entries_but_an_edit_is_seen(tmp_pat
     path, names, read = tmp_path / "toy.ipynb", [f"toy-{i}" for i in range(9)], []
     cells = stale._cells
     monkeypatch.setattr(stale, "_cells", lambda notebook: read.append(1) or cells(notebook))
-    monkeypatch.setattr(zoo, "read", lambda name: {"parts": {}, "settings": {"lr": 0.5}})
+    monkeypatch.setattr(zoo, "read", lambda name: {"parts": {}, "fingerprint": whole({}), "settings": {"lr": 0.5}})
     write(0.5)
     assert [stale.differences(name, path) for name in names] == [[]] * 9 and len(read) == 1
     write(0.7)  # as long as before, and perhaps within one tick of the file's clock
     assert [stale.differences(name, path) for name in names] == [["lr=0.7, recorded 0.5"]] * 9 and len(read) == 2
+
+
+def told(monkeypatch, folder, *cells, rows=None, **changes):
+    """What `evo zoo stale` says of a study of two widths and two seeds, named toy, of a chapter of these cells."""
+    from evo import stale, zoo
+    from evo.fingerprint import whole
+
+    rows = rows or [{"setting": {"width": width}, "seed": seed} for width in (1, 2) for seed in (0, 1)]
+    record = {"kind": "study", "parts": {}, "fingerprint": whole({}), "rows": rows, **changes}
+    monkeypatch.setattr(zoo, "read", lambda name: record)
+    path = folder / "toy.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]}), encoding="utf-8")
+    return stale.differences("toy", path)
+
+
+@pytest.mark.parametrize("grid, seeds", [
+    ("[dict(width=1), {'width': 2}]", "(0, 1)"), ("{'width': [1, 2]}", "range(2)"), ("dict(width=range(1, 3))", "SEEDS"),
+    ("WIDE", "[*SEEDS]"), ("[dict(width=w) for w in (1, 2)]", "MORE[:2]"), ("grid=dict(width=WIDTHS)", "list(SEEDS)"),
+    ("grid=[{'width': 1}, *[dict(width=w) for w in WIDTHS if w == 2]]", "SEEDS"),
+])  # fmt: skip
+def test_rows_that_a_study_asks_for_are_compared_with_those_recorded(monkeypatch, tmp_path, grid, seeds):
+    head = "SEEDS, MORE = (0, 1), list(range(9))\nWIDTHS = [1, 2]\nWIDE = dict(width=[1, 2])"
+    say = lambda grid, seeds: told(monkeypatch, tmp_path, head, f"found = study(trial, {grid}, name='toy', seeds={seeds})")
+    assert say(grid, seeds) == []
+    assert say(grid, "range(5)") == [
+        'asked for and not recorded: [{"width": 1}, 2], [{"width": 1}, 3], [{"width": 1}, 4] and 3 more']
+    assert say(grid, "[0]") == ['recorded and not asked for: [{"width": 1}, 1], [{"width": 2}, 1]']
+    assert say("dict(width=[1, 2, 3])", seeds) == ['asked for and not recorded: [{"width": 3}, 0], [{"width": 3}, 1]']
+    assert say("computed()", seeds) == say(grid, "computed()") == say("computed()", "computed()") == []
+    assert say("computed()", "(0, 1, 2)") == ['asked for and not recorded: [{"width": 1}, 2], [{"width": 2}, 2]']
+    assert say("dict(width=[2, 3])", "computed()") == ['asked for and not recorded: [{"width": 3}, 0]']
+
+
+def test_without_seeds_a_study_asks_for_three(monkeypatch, tmp_path):
+    assert told(monkeypatch, tmp_path, "study(trial, dict(width=[1, 2]), name='toy')") == [
+        'asked for and not recorded: [{"width": 1}, 2], [{"width": 2}, 2]']
+
+
+@pytest.mark.parametrize("cells", [
+    ["SEEDS = (0, 1)", "SEEDS = (0, 1, 2)"],  # which of them was meant only a run can tell
+    ["SEEDS = [0]", "SEEDS.append(1)"], ["SEEDS = [0]", "SEEDS += [1]"], ["SEEDS = [0, 7]", "SEEDS[1] = 1"],
+    ["SEEDS = [0]", "def more():\n    SEEDS.append(1)\nmore()"], ["for SEEDS in ([0], [0, 1]):\n    pass"],
+    ["from somewhere import SEEDS"], ["SEEDS = len('ab')"], ["SEEDS = 2"], ["%%time\nSEEDS = (0, 1)"],
+])  # fmt: skip
+def test_what_a_text_does_not_tell_of_a_study_is_left_alone(monkeypatch, tmp_path, cells):
+    assert told(monkeypatch, tmp_path, *cells, "study(trial, dict(width=[1, 2]), name='toy', seeds=SEEDS)") == []
+
+
+def test_calls_of_a_study_count_together_and_one_in_a_function_is_unreadable(monkeypatch, tmp_path):
+    one, two = (f"study(trial, dict(width=[{width}]), name='toy', seeds=(0, 1))" for width in (1, 2))
+    assert told(monkeypatch, tmp_path, one, two) == []
+    assert told(monkeypatch, tmp_path, one) == ['recorded and not asked for: [{"width": 2}, 0], [{"width": 2}, 1]']
+    inside = "def found(width):\n    return study(trial, dict(width=[width]), name='toy', seeds=(0, 1, 2))"
+    assert told(monkeypatch, tmp_path, one, inside) == told(monkeypatch, tmp_path, inside) == []
+
+
+def test_other_clocks_and_a_fingerprint_that_is_not_of_the_parts_are_named(monkeypatch, tmp_path):
+    call = "study(trial, dict(width=[1, 2]), name='toy', seeds=(0, 1), clocks=['s', *MORE])"
+    say = lambda **changes: told(monkeypatch, tmp_path, "MORE = ('ms',)", call, **changes)
+    assert say() == say(clocks=["ms", "s"]) == []
+    assert say(clocks=["s"]) == ["clocks=['ms', 's'], recorded ['s']"]
+    assert say(fingerprint="0" * 16) == ["the fingerprint is not that of the parts"]
+
+
+def test_what_was_never_audited_comes_first_the_oldest_before_the_others(monkeypatch):
+    from evo import zoo
+    from evo.zoo import commands
+
+    records = {
+        "audited": {"made": {"date": "2026-01-01"}, "seconds": 60, "audit": {"date": "2026-03-01"}},
+        "new": {"made": {"date": "2026-02-02"}, "seconds": 60},
+        "rows": {"made": {"date": "2026-02-03", "device": "CPU"}, "seconds": 180, "rows": [
+            {"setting": {}, "seed": 0, "seconds": 60, "made": {"date": "2026-01-02"}},
+            {"setting": {}, "seed": 1, "seconds": 60},
+            {"setting": {}, "seed": 2, "seconds": 60, "made": {"date": "2026-01-02"}, "audit": {"date": "2026-02-20", "difference": 0.5}}]},
+    }  # fmt: skip
+    records["audited"]["made"]["device"] = records["new"]["made"]["device"] = "CPU"
+    monkeypatch.setattr(zoo, "names", lambda: list(records))
+    monkeypatch.setattr(zoo, "read", records.get)
+    first, second, third = (f"[{{}}, {seed}]" for seed in range(3))
+    assert commands.plan(60) == {"rows": [first]}
+    assert commands.plan(120) == {"rows": [first], "new": True}
+    assert commands.plan(180) == {"rows": [first, second], "new": True}
+    assert commands.plan(240) == {"rows": [first, second, third], "new": True}
+    assert len(commands.plan(300, turn="a commit")) == 3
+    assert zoo.audited("rows")["rows"] == {
+        "made": ["2026-01-02", "2026-02-03"], "date": "2026-02-20", "device": None, "share": 1 / 3, "difference": 0.5}

@@ -4,7 +4,7 @@ Notebooks are read by Sphinx as text; before myst-nb parses that text, this exte
 
 * SVG figures are put into the page itself, where they follow the light or dark theme (`figure_html`);
 * chapter cards, claims and explorers are drawn from their JSON, not from the HTML meant for Jupyter;
-* under a chapter's card stands when its entries of the zoo were last made from nothing (`stamp`);
+* under a chapter's card stands when its entries of the zoo were recorded, and when some were made a second time (`stamp`);
 * tables can be scrolled on a phone, with the keyboard too.
 
 The notebooks on disk stay as they are.
@@ -296,7 +296,7 @@ def explorer_html(data):
     )
 
 
-# --- when a chapter's entries were last made from nothing -----------------------------------------------------
+# --- when a chapter's entries were recorded, and made a second time --------------------------------------------
 
 
 def entries(cells, known):
@@ -317,20 +317,20 @@ def audits(cells):
 
 
 def stamp(audited):
-    """One sentence. audited: {entry: {"date", "device", "difference", "share"} or None}, as evo.zoo.audited gives it."""
-    if not audited:
+    """One sentence. audited: {entry: {"made", "date", "device", "difference", "share"} or None}, as evo.zoo.audited gives it."""
+    known = [a for a in audited.values() if a]
+    if not known:
         return ""
-    made = [a for a in audited.values() if a and a.get("date")]
-    never, partly = len(audited) - len(made), sum(a.get("share", 1) < 1 for a in made)
-    said = [f"{len(made)} of {len(audited)} entries last made from nothing"]
-    if made:
-        oldest = min(made, key=lambda a: a["date"])
-        devices = sorted({a["device"] for a in made if a.get("device")})
-        said[0] += f": {oldest['date']} (oldest) on {' and '.join(devices) or 'an unknown device'}"
-        off = [a["difference"] for a in made if a.get("difference") is not None]
-        said += [f"largest difference {max(off):.2g} of what is tolerated"] if off else []
+    first, last = min(a["made"][0] for a in known), max(a["made"][1] for a in known)
+    again = [a for a in known if a["date"]]
+    partly = sum(a["share"] < 1 for a in again)
+    said = [f"Recorded {first}" + (f" to {last}" if last != first else "")]
+    said += [f"{len(again)} of {len(audited)} entries made from nothing a second time"]
+    if again:
+        latest = max(again, key=lambda a: a["date"])
+        said[-1] += f", last on {latest['date']} on {latest['device']}"
+        said += [f"largest difference {max(a['difference'] for a in again):.2g} of what is tolerated"]
     said += [f"{partly} of them only in part"] if partly else []
-    said += [f"{never} never since they were recorded"] if never else []
     return f'<p class="evo-stamp">{html.escape("; ".join(said))}.</p>'
 
 

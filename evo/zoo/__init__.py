@@ -166,33 +166,47 @@ def origin():
     }
 
 
+def when(made):
+    """Of an origin, what every row of a study keeps."""
+    return {k: made[k] for k in ("date", "device")}
+
+
 def summary():
-    """One row an entry: name, kind, steps or settings, seconds, score, when it was last made from nothing."""
+    """One row an entry: name, kind, steps or settings, seconds, score, when it was recorded and last made a second time."""
     rows = []
     for name in names():
         r, weights = read(name), FOLDER / f"{name}.safetensors"
         size = weights.stat().st_size if "sha256" in r and weights.exists() else 0
         what = f"{r['steps']} steps" if "steps" in r else f"{len(r['rows'])} runs"
         row = {"name": name, "kind": r["kind"], "what": what, "seconds": round(r["seconds"])}
-        rows.append({**row, "score": r.get("score"), "MB": size / 1e6, "audited": audited(name)[name]["date"] or "never"})
+        audit = audited(name)[name]
+        again = (audit["date"] or "never") + (f", {audit['share']:.0%} of it" if 0 < audit["share"] < 1 else "")
+        rows.append({**row, "score": r.get("score"), "MB": size / 1e6, "recorded": audit["made"][1], "again": again})
     return rows
 
 
 def audited(*names):
-    """{name: {"date", "device", "difference", "share"}}: when an entry was last made from nothing, and how far off it came out.
+    """{name: {"made", "date", "device", "difference", "share"}}: when an entry was recorded, and last made from nothing again.
 
-    share: of its rows (a model is one). The date is the oldest of these rows, None where there is none; difference is the
-    largest, as a share of what was tolerated.
+    made: the dates of the first and the last of its rows (a model is one). share: of its rows, those that an audit has made a
+    second time; date and device: of the last of these, None where there is none; difference: the largest, as a share of what
+    was tolerated.
     """
     found = {}
     for name in names:
-        record = read(name) or {}
+        record = read(name)
         jobs = record.get("rows", [record])
+        dates = [made_of(record, job)["date"] for job in jobs]
         audits = [job["audit"] for job in jobs if job.get("audit")]
-        oldest = min(audits, key=lambda a: a["date"], default={})
-        found[name] = {"date": oldest.get("date"), "device": oldest.get("device"), "share": len(audits) / len(jobs),
-                       "difference": max((a["difference"] for a in audits), default=None)}
+        last = max(audits, key=lambda a: a["date"], default={})
+        found[name] = {"made": [min(dates), max(dates)], "date": last.get("date"), "device": last.get("device"),
+                       "share": len(audits) / len(jobs), "difference": max((a["difference"] for a in audits), default=None)}
     return found
+
+
+def made_of(record, row):
+    """Date and device of a row's making; rows that do not say it have their record's."""
+    return row.get("made") or when(record["made"])
 
 
 def seconds(*names):

@@ -20,7 +20,7 @@ def run(options):
 
 def list_(options):
     rows = zoo.summary()
-    head = ["name", "kind", "what", "seconds", "score", "MB", "from nothing"]
+    head = ["name", "kind", "what", "seconds", "score", "MB", "recorded", "made again"]
     command.table(head, [[command._short(v) for v in r.values()] for r in rows])
     print(f"{len(rows)} entries, {sum(r['MB'] for r in rows):.1f} MB")
     return 0
@@ -125,7 +125,8 @@ def audit(options):
 def plan(seconds, turn=None):
     """What to make anew in about so many recorded seconds: {entry: True, or the keys of its rows}.
 
-    The longest unaudited first. turn: a text that decides instead, so that runs which keep no record take turns.
+    The longest unaudited first; before them what was never audited, the oldest first. turn: a text that decides instead, so
+    that runs which keep no record take turns.
     """
     import hashlib
 
@@ -137,9 +138,10 @@ def plan(seconds, turn=None):
         for row in record.get("rows", [record]):
             which = True if "rows" not in record else key(row["setting"], row["seed"])
             drawn = hashlib.sha256(f"{turn}{name}{which}".encode()).hexdigest()
-            jobs.append((drawn if turn else (row.get("audit") or {}).get("date") or "", drawn, row["seconds"], name, which))
+            waiting = (row.get("audit") or {}).get("date") or "", zoo.made_of(record, row)["date"], drawn
+            jobs.append(((drawn,) if turn else waiting, row["seconds"], name, which))
     chosen, left = {}, seconds
-    for *_, cost, name, which in sorted(jobs, key=lambda job: job[:2]):
+    for _, cost, name, which in sorted(jobs, key=lambda job: job[0]):
         if cost <= left:
             left -= cost
             if which is True:

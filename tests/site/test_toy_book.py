@@ -49,9 +49,9 @@ SPEED = {
     ],
 }  # fmt: skip
 AUDITED = {
-    "toy-0": {"date": "2026-03-01", "device": "CPU (x86_64)", "difference": 0.25, "share": 1.0},
-    "toy-1": {"date": "2026-02-01", "device": "CPU (x86_64)", "difference": 0.125, "share": 0.5},
-    "toy-sweep": None,
+    "toy-0": {"made": ["2026-01-01", "2026-01-01"], "date": "2026-03-01", "device": "CPU (x86_64)", "difference": 0.25, "share": 1.0},
+    "toy-1": {"made": ["2026-01-01", "2026-01-03"], "date": "2026-02-01", "device": "CPU (arm64)", "difference": 0.125, "share": 0.5},
+    "toy-sweep": {"made": ["2026-01-02", "2026-01-02"], "date": None, "device": None, "difference": None, "share": 0.0},
 }
 
 
@@ -113,17 +113,18 @@ def test_the_card_says_each_field_under_its_own_name(book):
 
 
 STAMP = (
-    "2 of 3 entries last made from nothing: 2026-02-01 (oldest) on CPU (x86_64); largest difference 0.25 of what is tolerated; "
-    "1 of them only in part; 1 never since they were recorded."
+    "Recorded 2026-01-01 to 2026-01-03; 2 of 3 entries made from nothing a second time, last on 2026-03-01 on CPU (x86_64); "
+    "largest difference 0.25 of what is tolerated; 1 of them only in part."
 )
 
 
-def test_under_the_card_stands_when_its_entries_were_made_from_nothing(book):
+def test_under_the_card_stands_when_its_entries_were_recorded_and_made_a_second_time(book):
     assert f'<p class="evo-stamp">{STAMP}</p>' in page(book, "one")[0]
     notebook = json.loads((book / "book" / "toy" / "one.ipynb").read_text(encoding="utf-8"))
     assert evo_outputs.entries(notebook["cells"], ["other", *AUDITED, "no"]) == list(AUDITED)
     assert evo_outputs.stamp({}) == ""
-    assert "0 of 1 entries last made from nothing; 1 never" in evo_outputs.stamp({"x": {"date": None, "device": None, "difference": None}})
+    never = evo_outputs.stamp({"x": AUDITED["toy-sweep"]})
+    assert never == '<p class="evo-stamp">Recorded 2026-01-02; 0 of 1 entries made from nothing a second time.</p>'
 
 
 FACTS = {
