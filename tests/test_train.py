@@ -237,6 +237,21 @@ def test_a_tampered_weight_file_is_caught(monkeypatch):
         run()
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"), lambda path: path.unlink()])
+def test_the_remedy_that_is_named_for_a_damaged_weight_file_works(monkeypatch, damage):
+    mode(monkeypatch, "record")
+    run()
+    path = zoo.FOLDER / "toy.safetensors"
+    before = path.read_bytes()
+    damage(path)
+    mode(monkeypatch, "zoo")
+    with pytest.raises(zoo.ZooError, match="make it anew with EVO_TRAIN=record"):
+        run()
+    mode(monkeypatch, "record")
+    run()
+    assert path.read_bytes() == before
+
+
 def test_a_study_row_that_the_code_does_not_make_is_caught(monkeypatch):
     mode(monkeypatch, "record")
     study(trial, {"width": [4]}, name="sweep", seeds=(0,))

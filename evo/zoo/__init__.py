@@ -135,15 +135,27 @@ def cache():
     return Path(os.environ.get("EVO_CACHE", "").strip() or "~/.cache/evo").expanduser()
 
 
-def load(name, record, model):
-    """Load an entry's weights into `model`. Raises ZooError if the file was altered or does not fit."""
-    path = FOLDER / f"{name}.safetensors"
-    found = list(_there(path.name))
-    if not found:
-        raise ZooError(f"{path.name} is missing: restore it with git, or make it anew with EVO_TRAIN=record")
+def _weights(name, record):
+    """The file of an entry's weights. Raises ZooError if it is missing or was altered."""
+    found = list(_there(f"{name}.safetensors"))
     path = next((p for p in found if _sha256(p) == record["sha256"]), None)
     if path is None:
-        raise ZooError(f"{found[0].name} was altered: restore it with git, or make it anew with EVO_TRAIN=record")
+        fault = "was altered" if found else "is missing"
+        raise ZooError(f"{name}.safetensors {fault}: restore it with git, or make it anew with EVO_TRAIN=record")
+    return path
+
+
+def has_weights(name, record):
+    """Are an entry's weights there, as recorded? While entries are made, damaged ones count as absent (see `read`)."""
+    try:
+        return bool(_weights(name, record))
+    except ZooError:
+        return False
+
+
+def load(name, record, model):
+    """Load an entry's weights into `model`. Raises ZooError if the file is missing, was altered or does not fit."""
+    path = _weights(name, record)
     with safe_open(path, "pt") as file:
         tensors = {k: file.get_tensor(k) for k in file.keys()}
     own = weights_of(model)
