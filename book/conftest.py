@@ -6,13 +6,15 @@ processors. What matters about them is asserted inside the chapters' cells.
 
 A chapter runs here with EVO_TRAIN=verify: every trained model and every study is replayed, scored and compared with
 its entry in evo/zoo on the way. On top of that, entries and rows worth about three minutes are made anew from nothing;
-which ones is drawn by the commit, so that they take turns.
+which ones is drawn by the commit, so that they take turns. What that costs stands at the end, in seconds of a processor.
 """
 
 import functools
+import itertools
 import json
 import os
 import subprocess
+from pathlib import PurePath
 from xml.etree import ElementTree
 
 import pytest
@@ -20,8 +22,9 @@ import pytest
 NOT_COMPARED = ("image/svg+xml", "text/html", "stderr", "application/vnd.evo.card+json", "application/vnd.evo.claim+json")
 OUTPUT_TIMEOUT = 120  # nbval gives up after 5 seconds of silence, which a busy machine exceeds
 
-
 AUDIT_SECONDS = 180
+MOST = 60  # seconds of a processor that the test of a chapter may cost, on average
+SPENT = "seconds of a processor"
 
 
 @functools.cache
@@ -93,3 +96,39 @@ def pytest_runtest_setup(item):
                 os.environ.pop(name)
                 if before[name] is not None:
                     os.environ[name] = before[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    finally:
+        if is_cell(item):
+            item.user_properties.append((SPENT, processor_seconds(item.parent.kernel.km)))
+
+
+def processor_seconds(manager):
+    """What a kernel has used until now; a wall clock would also count what else the machine does. 0 for one that is dead."""
+    import psutil
+
+    try:
+        return sum(psutil.Process(manager.provisioner.pid).cpu_times()[:4])  # user, system, and of its children both
+    except psutil.Error:
+        return 0.0
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for each chapter that costs too much, and one for all. Reports come back from all workers of xdist."""
+    spent = {}
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        for name, seconds in getattr(report, "user_properties", ()):
+            if name == SPENT:
+                chapter = PurePath(report.nodeid.split("::")[0]).stem
+                spent[chapter] = max(seconds, spent.get(chapter, 0.0))
+    for chapter, seconds in sorted(spent.items(), key=lambda pair: -pair[1]):
+        if seconds > MOST:
+            terminalreporter.write_line(f"{chapter}: {seconds:.0f} {SPENT}")
+    if spent:
+        total = sum(spent.values())
+        terminalreporter.write_line(f"{len(spent)} chapters: {total:.0f} {SPENT}, {total / len(spent):.1f} each; at most {MOST} each are "
+                                    f"meant (up to {AUDIT_SECONDS} of all are results made anew)", red=total > MOST * len(spent))

@@ -1,5 +1,7 @@
 """How chapters are executed and stored: the same bytes every time, and never half."""
 
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -147,3 +149,21 @@ def test_make_says_what_it_needs(target, says):
     command = ["make", "-s", "-o", ".venv/.installed", target, "C=", "URL="]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 2 and says in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_what_the_chapters_cost_is_said_at_the_end(tmp_path):
+    """Of all workers, one line for a chapter that costs too much: what its kernel used, not what the clock says."""
+    for name, source in (("waits", "import time\ntime.sleep(4)"), ("works", "import time\nwhile time.process_time() < 4:\n    pass")):
+        cells = [nbformat.v4.new_code_cell(code, execution_count=i) for i, code in enumerate((source, "pass"), 1)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    conftest = (ROOT / "book" / "conftest.py").read_text(encoding="utf-8")
+    assert conftest.count("MOST = 60") == 1
+    (tmp_path / "conftest.py").write_text(conftest.replace("MOST = 60", "MOST = 3.5"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadscope", "-p", "no:cacheprovider",
+               "--nbval", "--nbval-current-env", "."]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    found = re.findall(r"^(\w+): (\d+) seconds of a processor$", done.stdout, re.M)
+    assert [name for name, _ in found] == ["works"] and int(found[0][1]) >= 4, done.stdout[-2000:]
+    assert re.search(r"^2 chapters: \d+ seconds of a processor, \d+\.\d each", done.stdout, re.M)

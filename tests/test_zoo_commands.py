@@ -264,3 +264,15 @@ def test_what_was_never_audited_comes_first_the_oldest_before_the_others(monkeyp
     assert len(commands.plan(300, turn="a commit")) == 3
     assert zoo.audited("rows")["rows"] == {
         "made": ["2026-01-02", "2026-02-03"], "date": "2026-02-20", "device": None, "share": 1 / 3, "difference": 0.5}
+
+
+def test_a_row_that_found_caches_filled_counts_as_much_as_its_study_does_on_average(monkeypatch):
+    from evo import zoo
+    from evo.zoo import commands
+
+    made = {"date": "2026-01-02", "device": "CPU"}
+    rows = [{"setting": {}, "seed": seed, "seconds": seconds, "result": {"x": 1.0}} for seed, seconds in enumerate((90.0, 0.1))]
+    monkeypatch.setattr(zoo, "names", lambda: ["warm"])
+    monkeypatch.setattr(zoo, "read", {"warm": {"made": made, "seconds": 90.1, "rows": rows}}.get)
+    assert commands.plan(40) == {}
+    assert len(commands.plan(60)["warm"]) == 1

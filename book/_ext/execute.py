@@ -8,6 +8,7 @@ chapter, outputs without progress bars, and nothing that changes from one machin
 """
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -104,16 +105,19 @@ def clean(notebook):
 
 
 def execute(notebook, path, timeout=TIMEOUT, report=None):
-    """Run every cell in the folder of `path`, with this interpreter; return seconds a cell."""
+    """Run every cell in the folder of `path`, with this interpreter; return seconds a cell, and what the kernel had of a processor."""
+    import psutil
     from nbclient import NotebookClient
 
-    seconds, started = {}, {}
+    seconds, started, used = {}, {}, [0.0]
 
     def before(cell, cell_index):
         started[cell_index] = time.perf_counter()
 
     def after(cell, cell_index, execute_reply):
         seconds[cell_index] = time.perf_counter() - started[cell_index]
+        with contextlib.suppress(psutil.Error):  # user, system, and of its children both
+            used[0] = sum(psutil.Process(client.km.provisioner.pid).cpu_times()[:4])
         if report:
             report(cell_index, len(notebook.cells), seconds[cell_index])
 
@@ -130,7 +134,7 @@ def execute(notebook, path, timeout=TIMEOUT, report=None):
     )
     with python_on_path():
         client.execute()
-    return seconds
+    return seconds, used[0]
 
 
 class python_on_path:
@@ -168,13 +172,13 @@ def build(notebook, path, run=True, url=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         try:
-            seconds = execute(notebook, path, report=progress)
+            seconds, used = execute(notebook, path, report=progress)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"\n{failing_cell(notebook)}{error}\n{path.stem}: not written", file=sys.stderr)
             raise SystemExit(1) from None
         slow = sorted(seconds.items(), key=lambda item: -item[1])[:5]
         print(
-            f"\r{path.stem}: {time.perf_counter() - start:.1f} s; slowest cells "
+            f"\r{path.stem}: {time.perf_counter() - start:.1f} s, {used:.1f} s of a processor; slowest cells "
             + ", ".join(f"{notebook.cells[i].id} {s:.1f} s" for i, s in slow)
         )
     wrong = not_so(notebook)

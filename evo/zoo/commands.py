@@ -126,7 +126,8 @@ def plan(seconds, turn=None):
     """What to make anew in about so many recorded seconds: {entry: True, or the keys of its rows}.
 
     The longest unaudited first; before them what was never audited, the oldest first. turn: a text that decides instead, so
-    that runs which keep no record take turns.
+    that runs which keep no record take turns. A row counts as its study's mean at least: a cheap one may have found the caches
+    filled by the row before it.
     """
     import hashlib
 
@@ -135,11 +136,13 @@ def plan(seconds, turn=None):
     jobs = []
     for name in zoo.names():
         record = zoo.read(name)
-        for row in record.get("rows", [record]):
+        rows = record.get("rows", [record])
+        mean = sum(row["seconds"] for row in rows) / len(rows)
+        for row in rows:
             which = True if "rows" not in record else key(row["setting"], row["seed"])
             drawn = hashlib.sha256(f"{turn}{name}{which}".encode()).hexdigest()
             waiting = (row.get("audit") or {}).get("date") or "", zoo.made_of(record, row)["date"], drawn
-            jobs.append(((drawn,) if turn else waiting, row["seconds"], name, which))
+            jobs.append(((drawn,) if turn else waiting, max(row["seconds"], mean), name, which))
     chosen, left = {}, seconds
     for _, cost, name, which in sorted(jobs, key=lambda job: job[0]):
         if cost <= left:

@@ -1,5 +1,5 @@
-"""Attention against d2l, the kernel mean against statsmodels, the GRU decoder against torch.nn, BLEU against NLTK, sacrebleu and d2l,
-IBM's model 1 against NLTK, beam search against transformers."""
+"""Attention, reader and writer against d2l, the kernel mean against statsmodels, the GRU decoder against torch.nn, BLEU against
+NLTK, sacrebleu and d2l, IBM's model 1 against NLTK, beam search against transformers."""
 import math
 import random
 
@@ -11,6 +11,7 @@ from torch import nn
 from evo.align import IBM1
 from evo.data.bible import clauses
 from evo.decode import beam, bleu, ngrams
+from evo.models.rnn import Both, GRUAfter
 from evo.models.rnnsearch import Additive
 from evo.models.seq2seq import Seq2Seq
 from evo.tokenizers import Subwords
@@ -121,6 +122,82 @@ def test_reader_and_writer_are_made_of_the_layers_that_they_say(shaken, close):
     close(model(source, target), torch.stack(logits, 1))
 
 
+def from_torch(layer, rnn, place="l0"):
+    """Weights of one layer of nn.GRU into ours that resets after the product."""
+    layer.load_state_dict({f"{a}.{b}": getattr(rnn, f"{b}_{c}_{place}").detach()
+                           for a, c in (("read", "ih"), ("keep", "hh")) for b in ("weight", "bias")})
+
+
+def a_pair(shaken):
+    """Ours with the GRU that nn.GRU has, and d2l's two readers in it, one from each side."""
+    ours, theirs = shaken(Seq2Seq(20, 6, 8)).eval(), [shaken(d2l.Seq2SeqEncoder(20, 6, 4, 1)).eval() for _ in range(2)]
+    ours.encoder, ours.decoder = shaken(Both(GRUAfter, 6, 4)), shaken(GRUAfter(6 + 8, 8))
+    for reader, side in zip(theirs, (ours.encoder.ahead, ours.encoder.back)):
+        from_torch(side, reader.rnn.rnn)
+        reader.embedding.weight.data.copy_(ours.token.weight.detach() * 6**0.5)  # ours scales what it looks up
+    return ours, theirs
+
+
+def test_the_reader_is_d2ls(shaken, close):
+    """Outputs and last state of d2l.Seq2SeqEncoder, from each side. It has one side and knows no padding: in a batch, ours gives
+    for the shorter sentence what d2l's gives for it alone. Its GRU is nn.GRU's, which resets after the product."""
+    ours, (ahead, back) = a_pair(shaken)
+    source, valid = torch.randint(20, (2, 5)), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    memory = ours.encode(source, valid)
+    for row, n in zip(range(2), (5, 3)):
+        alone = source[row : row + 1, :n]
+        (outputs, state), (turned, last) = ahead(alone), back(alone.flip(1))
+        close(memory[row : row + 1, :n, :4], outputs.transpose(0, 1))
+        close(memory[row : row + 1, :n, 4:], turned.transpose(0, 1).flip(1))
+        close(ours.summary(memory)[row : row + 1], torch.cat([state[-1], last[-1]], 1))
+
+
+class Writer(d2l.Decoder):
+    """As in d2l's book, whose decoder is not in its wheel: nn.GRU, the context joined to every input, a linear layer behind. What
+    ours has besides: two readers, a layer before the first state, and an output made of state, context and word together.
+    """
+
+    def __init__(self, ours):
+        super().__init__()
+        self.ours, self.rnn = ours, nn.GRU(6 + 8, 8)
+        from_torch(ours.decoder, self.rnn)
+        self.token = nn.Embedding.from_pretrained(ours.token.weight.detach() * 6**0.5)
+
+    def init_state(self, context, *args):
+        return context, torch.tanh(self.ours.first(context))[None]
+
+    def forward(self, tokens, state):
+        words, (context, hidden) = self.token(tokens.T), state
+        context_of = context.expand(len(words), -1, -1)
+        out, hidden = self.rnn(torch.cat([words, context_of], 2), hidden)
+        rows = torch.cat([out, context_of, words], 2)
+        return (self.ours.out(rows).tanh() @ self.ours.token.weight.T).transpose(0, 1), (context, hidden)
+
+
+class Readers(d2l.Encoder):
+    def __init__(self, ahead, back):
+        super().__init__()
+        self.ahead, self.back = ahead, back
+
+    def forward(self, source, *args):
+        return torch.cat([self.ahead(source)[1][-1], self.back(source.flip(1))[1][-1]], 1)
+
+
+def test_reader_and_writer_are_d2ls_seq2seq(shaken, close):
+    """Logits with a teacher (`forward`), and what it writes alone, greedily (`predict_step`)."""
+    ours, readers = a_pair(shaken)
+    theirs = d2l.Seq2Seq(Readers(*readers), Writer(ours), tgt_pad=0, lr=0.01)
+    source, target = torch.randint(20, (3, 5)), torch.randint(20, (3, 4))
+    close(ours(source, target), theirs(source, target))
+    written, _ = theirs.predict_step((source, target, torch.tensor([5] * 3), target), "cpu", 7)
+    for row in range(3):
+        now, token, mine = ours.begin(source[row : row + 1], None), target[row : row + 1, 0], []
+        for _ in range(7):
+            logits, now = ours.proceed(token, now)
+            mine.append(token := logits.argmax(1))
+        assert torch.cat(mine).tolist() == written[row].tolist()
+
+
 def some_texts(n=200):
     rng = random.Random(0)
     references = [[rng.choice("abcdefg") for _ in range(rng.randint(4, 15))] for _ in range(n)]
@@ -218,11 +295,8 @@ def test_beam_search_finds_what_transformers_finds(shaken, power):
 
 def test_the_readers_are_torch_nns(shaken, close):
     """Of the GRU that resets after the product, which torch.nn has; that before it is held to a loop in test_rnn."""
-    from evo.models.rnn import Both, GRUAfter
-
     theirs, ours = shaken(nn.GRU(6, 4, batch_first=True, bidirectional=True)), Both(GRUAfter, 6, 4)
     for layer, place in ((ours.ahead, "l0"), (ours.back, "l0_reverse")):
-        layer.load_state_dict({f"{a}.{b}": getattr(theirs, f"{b}_{c}_{place}").detach()
-                               for a, c in (("read", "ih"), ("keep", "hh")) for b in ("weight", "bias")})
+        from_torch(layer, theirs, place)
     x = torch.randn(2, 5, 6)
     close(ours(x), theirs(x)[0])
