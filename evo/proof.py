@@ -124,6 +124,9 @@ def of_study(name, record, made_of, trial, grid, seeds, clocks):
     for k in dict.fromkeys(anew):
         row = made[k] = loop.run_trial(trial, *original[k], name=name)
         difference = _compare_rows(f"{name} {k}", row, done[k], clocks, record["rows"])
+        if row["first"]:
+            _same_first(f"{name} {k}", row["first"], done[k]["first"], functools.partial(
+                loop.run_trial, trial, *original[k], name=name, peek=True))
         if listed is True or k in listed:
             done[k]["audit"] = audit_now(difference)
             loop.say(f"{name} {k}: made from nothing, {difference:.0%} of the tolerated difference")
