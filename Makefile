@@ -96,6 +96,10 @@ clean:
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
 
+# Where Python may not keep what it has compiled (PYTHONDONTWRITEBYTECODE), each of the tests' processes would compile torch
+# and all the others anew, some ten seconds each; so there it is done here, once.
+COMPILE = $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+
 # --no-deps: requirements.txt is complete. uv is many times faster; where it cannot reach the package index that pip
 # is set up for, pip does it. PIP_FIND_LINKS is emptied so that no local build of torch gets between torch and torchvision.
 $(READY): requirements.txt pyproject.toml
@@ -108,7 +112,7 @@ $(READY): requirements.txt pyproject.toml
 	@export PIP_FIND_LINKS= PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
 	index="$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}"; \
 	$(PY) -m pip install -q "$$(grep '^uv==' requirements.txt)" && \
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --python $(PY) --no-deps -r .venv/lock.txt || \
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}" $(BIN)/uv pip install -q --python $(PY) --no-deps $(COMPILE) -r .venv/lock.txt || \
 	$(PY) -m pip install -q --no-deps -r .venv/lock.txt
 	@$(if $(CPU),PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= $(PY) -m pip install -q --no-deps --index-url $(CPU_INDEX) -r .venv/torch.txt || \
 	{ echo "$(CPU_INDEX) has no $$(tr '\n' ' ' < .venv/torch.txt)for this machine or is out of reach: make it without CPU=1"; exit 1; })

@@ -363,12 +363,18 @@ def _names(code):
     return loaded, names
 
 
+_READ = {}  # id of a code object -> the object, which keeps the id its own, and its tree: what was read once is not read again
+
+
 def _syntax(f):
-    """Syntax tree of a function, without docstrings and annotations."""
+    """Syntax tree of a function, without docstrings and annotations. It is read only, for the next caller gets the same."""
     unreadable = f"cannot read the source of {f.__qualname__}: define it in a file or a notebook cell"
     if not _has_source(f):  # made by exec: inspect would take the lines of another file for it
         raise TypeError(unreadable)
     _check_unedited(f)
+    code = inspect.unwrap(f).__code__
+    if id(code) in _READ:
+        return _READ[id(code)][1]
     try:
         source = textwrap.dedent(inspect.getsource(f))
     except (OSError, TypeError) as error:
@@ -381,8 +387,8 @@ def _syntax(f):
         found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)] if tree else []
         if len(found) != 1:
             raise TypeError("cannot tell which lambda of the line is meant: give the function a name with def")
-        return found[0]
-    return bare(tree).body[0]
+    _READ[id(code)] = code, found[0] if f.__name__ == "<lambda>" else bare(tree).body[0]
+    return _READ[id(code)][1]
 
 
 def _check_unedited(f):
