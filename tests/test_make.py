@@ -52,6 +52,12 @@ def test_without_cuda_its_libraries_are_not_installed(fresh, cpu):
     assert len(lock) - len(left) < 40
 
 
+@pytest.mark.parametrize("keeps_nothing", ["", "1"])
+def test_libraries_are_compiled_once_where_python_would_do_it_in_every_process(fresh, monkeypatch, keeps_nothing):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", keeps_nothing)
+    assert ("--compile-bytecode -r .venv/lock.txt" in fresh("-n", "lint").stdout) == bool(keeps_nothing)
+
+
 def test_the_website_is_served_at_a_free_port(tmp_path):
     (tmp_path / "index.html").write_text("the book", encoding="utf-8")
     (tmp_path / "404.html").write_text("nothing here", encoding="utf-8")
