@@ -86,10 +86,14 @@ class _Walk:
     def __init__(self):
         self.parts, self.mentioned, self.waiting = {}, set(CALLED), {}
         self.names = {}  # id of a function or class -> the name of its part
+        self.hashes = {}  # id of a value -> its hash: many functions read the same table
         self.keep = []  # keeps these ids alive
 
     def content(self, x):
-        return _Content(self).add(x).hexdigest()[:16]
+        if id(x) not in self.hashes:
+            self.keep.append(x)
+            self.hashes[id(x)] = _Content(self).add(x).hexdigest()[:16]
+        return self.hashes[id(x)]
 
     def follow_methods(self):
         """Methods become parts once anything reached mentions their name."""
@@ -115,7 +119,7 @@ class _Walk:
 
     def reach(self, f):
         """Register the globals that a function reads and what it imports inside."""
-        loaded, names = _names(f.__code__)
+        loaded, names = map(set, _names(f.__code__))
         tree = _syntax(f)
         outside = [*getattr(tree, "decorator_list", ()), *tree.args.defaults, *filter(None, tree.args.kw_defaults)]
         for node in (n for part in outside for n in ast.walk(part)):
@@ -312,7 +316,7 @@ def _codes(x):
 def _own(f):
     """Hash of one function: its syntax and, in the package, which library things its names mean."""
     if f.__module__ == "__main__":  # there these are parts of their own, so that a notebook's text tells this hash
-        return of_syntax(_syntax(f))
+        return _short(_written(f))
     loaded, _ = _names(f.__code__)
     meant = {}
     for name in sorted(loaded & f.__globals__.keys()):
@@ -321,7 +325,7 @@ def _own(f):
             meant[name] = value.__name__
         elif _of_library(value):
             meant[name] = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
-    return _short(_dump(_syntax(f)) + json.dumps(meant))
+    return _short(_written(f) + json.dumps(meant))
 
 
 def of_syntax(tree):
@@ -339,14 +343,20 @@ def _impression(p):
     size = float(p.norm())
     if not len(p) or size == 0:
         return 0.0, 0.0
-    waves = torch.cos(0.7 * torch.arange(len(p), dtype=torch.float64))
-    return tuple(round(float(p @ w) / size, 2) + 0.0 for w in (torch.ones_like(waves), waves))
+    return tuple(round(float(p @ w) / size, 2) + 0.0 for w in _waves(len(p)))
+
+
+@functools.lru_cache(maxsize=64)
+def _waves(n):
+    waves = torch.cos(0.7 * torch.arange(n, dtype=torch.float64))
+    return torch.ones_like(waves), waves
 
 
 def _has_source(f):
     return inspect.unwrap(f).__code__.co_filename != "<string>"  # of exec, by which dataclasses, too, generate methods
 
 
+@functools.cache
 def _names(code):
     """Names a code object loads as globals, and all names and words it mentions, nested functions included."""
     loaded, names = set(), set(code.co_names)
@@ -360,21 +370,30 @@ def _names(code):
             names |= inner_names
         elif isinstance(const, str) and const.isidentifier():  # as in getattr(x, "name")
             names.add(const)
-    return loaded, names
+    return frozenset(loaded), frozenset(names)
 
 
-_READ = {}  # id of a code object -> the object, which keeps the id its own, and its tree: what was read once is not read again
+_READ = {}  # id of a code object -> the object, which keeps the id its own, its tree and the tree written out: read once is enough
 
 
 def _syntax(f):
     """Syntax tree of a function, without docstrings and annotations. It is read only, for the next caller gets the same."""
+    return _read(f)[1]
+
+
+def _written(f):
+    """The same tree as a string."""
+    return _read(f)[2]
+
+
+def _read(f):
     unreadable = f"cannot read the source of {f.__qualname__}: define it in a file or a notebook cell"
     if not _has_source(f):  # made by exec: inspect would take the lines of another file for it
         raise TypeError(unreadable)
     _check_unedited(f)
     code = inspect.unwrap(f).__code__
     if id(code) in _READ:
-        return _READ[id(code)][1]
+        return _READ[id(code)]
     try:
         source = textwrap.dedent(inspect.getsource(f))
     except (OSError, TypeError) as error:
@@ -387,8 +406,9 @@ def _syntax(f):
         found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)] if tree else []
         if len(found) != 1:
             raise TypeError("cannot tell which lambda of the line is meant: give the function a name with def")
-    _READ[id(code)] = code, found[0] if f.__name__ == "<lambda>" else bare(tree).body[0]
-    return _READ[id(code)][1]
+    tree = found[0] if f.__name__ == "<lambda>" else bare(tree).body[0]
+    _READ[id(code)] = code, tree, _dump(tree)
+    return _READ[id(code)]
 
 
 def _check_unedited(f):

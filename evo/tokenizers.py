@@ -3,6 +3,7 @@ import operator
 from collections import Counter, defaultdict
 from heapq import heapify, heappop, heappush
 
+import numpy as np
 import torch
 
 from evo.inputs import check_whole
@@ -197,12 +198,12 @@ def learn_merges(counts, size, inner=""):
 
 def join(word, a, b, joined):
     """A word as a list of pieces, with every a before b replaced by `joined`, from left to right."""
-    _listed(word, "word", of="pieces")
-    out, i = [], 0
-    while i < len(word):
-        together = word[i : i + 2] == [a, b]
-        out.append(joined if together else word[i])
-        i += 1 + together
+    out = []
+    for piece in _listed(word, "word", of="pieces"):
+        if piece == b and out and out[-1] == a:
+            out[-1] = joined
+        else:
+            out.append(piece)
     return out
 
 
@@ -259,7 +260,11 @@ class WordPiece:
         if _whole("size", size) <= len(cls.SPECIALS):
             raise ValueError(f"size={size} must be greater than {len(cls.SPECIALS)}, the number of special tokens")
         blank = cls(cls.SPECIALS)
-        counts = Counter(word for text in _texts(texts) for word in blank.words(text) if len(word) <= LONGEST)
+        counts = Counter()
+        for stretch, n in Counter(stretch for text in _texts(texts) for stretch in text.split(" ")).items():
+            for word in blank.words(stretch):
+                counts[word] += n
+        counts = {word: n for word, n in counts.items() if len(word) <= LONGEST}
         letters = {letter for word in counts for letter in [word[0], *("##" + c for c in word[1:])]}
         if size < len(cls.SPECIALS) + len(letters):
             raise ValueError(f"size={size} must be at least {len(cls.SPECIALS) + len(letters)}: the special tokens and the letters, each "
@@ -285,13 +290,12 @@ class WordPiece:
         length: N; of too long a pair the longer text loses its end, token by token; of two equal ones the second.
         None: as long as the longest needs.
         """
-        first = [encoding.ids for encoding in self.tokenizer.encode_batch(_texts(first, "first"), add_special_tokens=False)]
+        first = self._rows(_texts(first, "first"))
         second = [None] * len(first) if second is None else list(_listed(second, "second"))
         if not first or len(first) != len(second):
             raise ValueError(f"first and second must be lists of one length above 0, got {len(first)} and {len(second)}")
-        given = _texts([text for text in second if text is not None], "second")
-        given = iter(self.tokenizer.encode_batch(given, add_special_tokens=False))
-        second = [None if text is None else next(given).ids for text in second]
+        given = iter(self._rows(_texts([text for text in second if text is not None], "second")))
+        second = [None if text is None else next(given) for text in second]
         if not all(first) or [] in second:
             raise ValueError("a text is empty: leave it out (None for a second text), there is nothing to read")
         need = max(len(a) + 2 + (0 if b is None else len(b) + 1) for a, b in zip(first, second))
@@ -301,14 +305,22 @@ class WordPiece:
             raise ValueError(f"length={length} must be at least 5: three special tokens and a piece of each text")
         tokens, segments = [], []
         for a, b in zip(first, second):
-            a, b = list(a), b if b is None else list(b)
             while len(a) + 2 + (0 if b is None else len(b) + 1) > length:
                 (a if b is None or len(a) > len(b) else b).pop()
             front, back = [self.cls, *a, self.sep], [] if b is None else [*b, self.sep]
             rest = length - len(front) - len(back)
-            tokens.append(front + back + [self.pad] * rest)
-            segments.append([0] * len(front) + [1] * len(back) + [0] * rest)
-        return torch.tensor(tokens), torch.tensor(segments)
+            tokens += front + back + [self.pad] * rest
+            segments += [0] * len(front) + [1] * len(back) + [0] * rest
+        # sooner than torch.tensor, where there are millions
+        return tuple(torch.from_numpy(np.array(ids, dtype=np.int64)).view(-1, length) for ids in (tokens, segments))
+
+    def _rows(self, texts):
+        """Every text as its ids. No piece reaches over a blank, so that each stretch between blanks is cut only once."""
+        rows = [text.split(" ") for text in texts]
+        stretches = list({stretch for row in rows for stretch in row})
+        found = self.tokenizer.encode_batch(stretches, add_special_tokens=False)
+        ids = {stretch: encoding.ids for stretch, encoding in zip(stretches, found)}
+        return [[i for stretch in row for i in ids[stretch]] for row in rows]
 
     def decode(self, ids):
         """Ids -> string; special tokens are left out, but for [UNK]."""

@@ -1,5 +1,6 @@
 """Vocab, Subwords and WordPiece: their rules, and agreement with d2l.Vocab, `tokenizers` and transformers' BertTokenizer."""
 import json
+import random
 import unicodedata
 from collections import Counter
 
@@ -281,6 +282,19 @@ def bert_tokenizer(wordpiece, tmp_path_factory):
 @pytest.mark.parametrize("text", ["Café DÉJÀ-vu", "日本語 text", "co-op's\tnaïve", "x\u0000y", "don't!?", "a" * 101, "ﬁ ½ 🐶"])
 def test_any_text_is_cut_as_by_berts_tokenizer(wordpiece, bert_tokenizer, text):
     assert wordpiece.encode(text) == bert_tokenizer(text)["input_ids"][1:-1]
+
+
+def test_stretches_between_blanks_are_cut_as_in_their_text(wordpiece):
+    """The batch cuts every stretch once: nothing may change across a blank, whatever stands beside it."""
+    marks = "\t\n\x0b\x1c\x85\xa0\u2003\u3000\u200b\u0301\u0327\u4e2d\u03a3\u0130\u1e9e\ufeff\ufffd\0\xad\U0001f600\u0e33\uac00\u1100\u1161"
+    parts = [*marks, *"abcZ .,#[]", " ", " ", " ", "[MASK]", "play", "unaffable", "\u0391\u03a3"]
+    chance = random.Random(0)
+    texts = ["".join(chance.choices(parts, k=chance.randint(1, 14))) for _ in range(3000)]
+    texts = [text for text in texts if wordpiece.encode(text)]
+    tokens, _ = wordpiece.encode_batch(texts)
+    for text, row in zip(texts, tokens.tolist()):
+        ids = [wordpiece.cls, *wordpiece.encode(text), wordpiece.sep]
+        assert row == ids + [wordpiece.pad] * (len(row) - len(ids)), repr(text)
 
 
 @pytest.mark.parametrize("length", [None, 5, 12, 24, 64])
