@@ -91,7 +91,7 @@ def claim(id, text, *, source, reported, measured="", effect=None, asks=None, pa
             raise ValueError(f"{id}: effect must be an Effect of evo.verdicts (difference, ratio, bootstrap, exactly), or a dict of them")
         for name in parts:
             check_text(name, f"{id}: a part's name", empty=True)
-        parts = {name: _rounded(e) for name, e in parts.items()}  # the verdict is that of the numbers shown
+        parts = {name: e.rounded() for name, e in parts.items()}  # the verdict is that of the numbers shown
         verdict, decides = verdicts.judge_all(list(parts.values()), asks)
     if parts and cuts.sentence():
         verdict, decides, history = verdicts.CUT, None, cuts.sentence()
@@ -192,12 +192,6 @@ def seen(effect):
         return f"a ratio of {max(effect['high'] / effect['value'], effect['value'] / effect['low']):.3g} or more"
     half = max(effect["high"] - effect["value"], effect["value"] - effect["low"])
     return f"an effect of {half:.2g}{' ' + effect['unit'] if effect['unit'] else ''} or more"
-
-
-def _rounded(effect):
-    """Four digits, or all before the point."""
-    short = lambda v: round(float(v), 3 - math.floor(math.log10(abs(v))) if 0 < abs(v) < 1000 else 0)
-    return dataclasses.replace(effect, **{k: short(getattr(effect, k)) for k in ("value", "low", "high", "none")})
 
 
 def _bounds(effect, asks):

@@ -12,7 +12,7 @@ A question (`more_than`, `no_worse`, `within`) is set before the numbers are see
 "±" in the book always means half of such an interval: a true value lies inside it in 95 of 100 experiments.
 """
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,13 @@ class Effect:
         """Half of the interval, the "±" of the book; of an uneven interval its longer side."""
         return max(self.high - self.value, self.value - self.low)
 
+    def rounded(self):
+        """With four digits a number, or all before the point: what is judged and shown."""
+        short = lambda v: round(float(v), 3 - math.floor(math.log10(abs(v))) if 0 < abs(v) < 1000 else 0)
+        return replace(self, **{k: short(getattr(self, k)) for k in ("value", "low", "high", "none")})
+
     def __str__(self):
+        self = self.rounded()  # so that it reads alike wherever it is printed
         digits = 0 if self.half >= 20 else 1 if self.half >= 0.2 or self.half == 0 else 2 if self.half >= 0.02 else 3
         sign = "+" if self.none == 0 and self.value >= 0 else ""
         unit = f" {self.unit}" if self.unit else ""

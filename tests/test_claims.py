@@ -126,6 +126,14 @@ def test_parts_of_different_kinds_are_judged_each_from_its_own_zero():
     assert claims.judged(kept) == ("undecided here", 1) == (kept["verdict"], kept["decides"])
 
 
+@pytest.mark.parametrize("found", [
+    Effect(2.0, 1.55003, 2.44997, "points", 3),  # its half reads .4, that of its four digits .5
+    Effect(12.0, 10.9, 13.7496, "times", 3, none=1)])  # 13.7, and of 13.75 13.8
+def test_an_effect_reads_alike_in_a_claim_and_printed_by_itself(found):
+    claim = claims.claim("x", "A text.", source="s", reported="r", effect=found, asks=more_than(1), measured="m")
+    assert f"m: {found}\n" in repr(claim)
+
+
 def test_the_verdict_is_that_of_the_numbers_shown():
     """What rounds to the bound has not cleared it, also where more digits would have."""
     kept = data(effect=Effect(0.3, -0.499999, 1.0, "points", 3), asks=no_worse(0.5))
