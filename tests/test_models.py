@@ -27,7 +27,7 @@ from evo.models.lxmert import LXMERT, CoLayer, lxmert_base
 from evo.models.mae import MAE, MAEWithMaskTokens, mae_vit_base_patch16
 from evo.models.moco import MoCo
 from evo.models.nin import NiN
-from evo.models.nnlm import NNLM, Drawers
+from evo.models.nnlm import NNLM, DeepNNLM, Drawers
 from evo.models.resnet import Bottleneck, Plain, ResNet
 from evo.models.rnn import GRU, LSTM, RNN, Both, Deep, GRUAfter
 from evo.models.rnnlm import RNNLM
@@ -184,6 +184,7 @@ MODELS = {
     "textcnn": (lambda: TextCNN(50, 8, widths=(2, 3), maps=5, classes=4, dropout=0), lambda n: (tokens(n), valid(n)), (4,)),
     "nnlm": (lambda: NNLM(50, 6, 8, 12), lambda n: (tokens(n),), (50,)),
     "nnlm with drawers": (lambda: NNLM(50, 6, 8, 12, True, 0, lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (50,)),
+    "nnlm in layers": (lambda: DeepNNLM(50, 6, 8, 12), lambda n: (tokens(n),), (50,)),
     "rnns in layers": (lambda: Deep(RNN(8, 5), GRU(5, 6), GRUAfter(6, 4), LSTM(4, 7)), lambda n: (vectors(n), valid(n)), (6, 7)),
     "rnns from both sides": (lambda: Both(LSTM, 8, 5), lambda n: (vectors(n), valid(n)), (6, 10)),
     "rnnlm": (lambda: RNNLM(50, GRU(8, 12), output=lambda *sizes: Drawers(*sizes, (10, 30))), lambda n: (tokens(n),), (6, 50)),

@@ -109,6 +109,33 @@ class NNLM(nn.Module):
         return self.output(self.features(windows[:, :-1]), windows[:, -1])
 
 
+class DeepNNLM(NNLM):
+    """NNLM with today's layers in the place of its tanh (Sun and Iyyer 2021).
+
+    After the linear map come `depth` blocks, each of which adds something to
+    what it reads: x + W2 gelu(W1 norm(x)). norm gives every row (H,) mean 0
+    and variance 1, then weights of its own. Dropout: behind vectors, gelu
+    and the last norm.
+    """
+
+    def __init__(self, vocab_size, context, dim, hidden, depth=2, dropout=0.0,
+                 output=Softmax):
+        super().__init__(vocab_size, context, dim, hidden, dropout=dropout,
+                         output=output)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden),
+                          nn.GELU(), nn.Dropout(dropout),
+                          nn.Linear(hidden, hidden)) for _ in range(depth))
+        self.norm = nn.LayerNorm(hidden)
+
+    def features(self, context):
+        """(B, N) -> (B, H)."""
+        x = self.hidden(self.embed(context))
+        for block in self.blocks:
+            x = x + block(x)
+        return self.dropout(self.norm(x))
+
+
 def size(vocab_size, context, dim, hidden, direct=True):
     """Parameters by the paper's formula (sec. 2); n - 1 = context."""
     V, m, h = vocab_size, dim, hidden

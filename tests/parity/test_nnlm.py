@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from evo.models.nnlm import NNLM, Drawers, Softmax, size
+from evo.models.nnlm import NNLM, DeepNNLM, Drawers, Softmax, size
 
 V, CUTS = 50, (10, 20)
 
@@ -54,6 +54,26 @@ def test_nnlm_is_embedding_linear_tanh_linear(direct):
     assert sum(p.numel() for p in model.parameters()) == size(V, 3, 4, 6, direct)
 
 
+def test_deep_nnlm_is_embedding_linear_sums_norm_linear():
+    model, context = DeepNNLM(V, 3, 4, 6), torch.randint(V, (9, 3))
+    x = F.linear(F.embedding(context, model.word.weight).reshape(9, 12), model.hidden.weight, model.hidden.bias)
+    for norm, first, _, _, second in model.blocks:
+        shown = (x - x.mean(1, True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+        x = x + second(F.gelu(first(shown * norm.weight + norm.bias)))
+    x = F.layer_norm(x, (6,), model.norm.weight, model.norm.bias)
+    torch.testing.assert_close(model(context), model.output.scores(x).log_softmax(1))
+
+
+def test_deep_nnlm_with_blocks_that_say_nothing_is_nnlm_with_a_norm_for_its_tanh():
+    deep, flat, context = DeepNNLM(V, 3, 4, 6), NNLM(V, 3, 4, 6), torch.randint(V, (9, 3))
+    assert flat.load_state_dict(deep.state_dict(), strict=False).missing_keys == []
+    for block in deep.blocks:
+        nn.init.zeros_(block[-1].weight), nn.init.zeros_(block[-1].bias)
+    h = F.layer_norm(flat.hidden(flat.embed(context)), (6,))
+    torch.testing.assert_close(deep.features(context), h)
+    torch.testing.assert_close(deep(context), flat.output.log_probs(h))
+
+
 def test_the_papers_count_of_parameters():
     """|V| (1 + n m + h) + h (1 + (n - 1) m), with the direct connections."""
     V, n, m, h = 1000, 5, 30, 100
@@ -74,6 +94,8 @@ def test_order_matters():
 @pytest.mark.parametrize("call, says", [
     (lambda: NNLM(V, 2, 4, 6)(torch.tensor([[1, V]])), "id 50"),
     (lambda: NNLM(V, 2, 4, 6)(torch.tensor([[1, 2, 3]])), r"\(B, 2\)"),
+    (lambda: DeepNNLM(V, 2, 4, 6)(torch.tensor([[1, V]])), "id 50"),
+    (lambda: DeepNNLM(V, 2, 4, 6)(torch.tensor([[1, 2, 3]])), r"\(B, 2\)"),
     (lambda: NNLM(V, 2, 4, 6).log_prob(torch.tensor([[1, 2, -1]])), "id -1"),
     (lambda: Drawers(12, V, CUTS)(torch.randn(2, 12), torch.tensor([1, V])), "id 50"),
     (lambda: Drawers(12, V, CUTS)(torch.randn(2, 12), torch.tensor([1])), "shape"),
