@@ -144,6 +144,15 @@ def test_one_entry_alone_is_made_anew(toy):
     assert "toy-study:" in said and "toy-block:" not in said
 
 
+def test_one_new_entry_is_recorded_alone_if_its_chapter_is_named(toy):
+    study = toy.record("toy-study")
+    toy.write([CELLS[0], CELLS[1], CELLS[2], CELLS[1].replace("toy-block", "toy-new").replace("LR", "2 * LR")])
+    assert "name the chapter, too" in toy.evo("zoo", "record", "--only", "toy-new", expect=2)
+    assert "toy makes no entry 'toy-nwe'" in toy.evo("zoo", "record", "toy", "--only", "toy-nwe", expect=2)
+    toy.evo("zoo", "record", "toy", "--only", "toy-new")
+    assert toy.record("toy-new")["settings"]["lr"] == 0.02 and toy.record("toy-study") == study
+
+
 def test_an_audit_makes_the_longest_unaudited_first_and_a_forged_row_fails_it(toy):
     record = toy.record("toy-study")
     for row in record["rows"]:

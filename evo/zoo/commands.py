@@ -72,11 +72,15 @@ def record(options):
         from evo import stale
 
         places = stale.chapters_of(command.chapters().values())
-        if options.only not in places:
-            raise Failure(f"no chapter makes an entry named {options.only!r} {command.meant(options.only, places)}".rstrip())
-        names = [places[options.only].stem]
+        if options.only in places:
+            names = [places[options.only].stem]
+        elif not options.chapters:
+            meant = command.meant(options.only, places)
+            raise Failure(f"the zoo has no entry {options.only!r}; {meant}to record a new one, name the chapter, too, that makes it")
     with _setting(EVO_ONLY=options.only):
         _run_all(names, mode)
+    if options.only and options.only not in zoo.names():
+        raise Failure(f"{', '.join(names)} makes no entry {options.only!r}")
     return 0
 
 
